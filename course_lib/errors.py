@@ -1,0 +1,15 @@
+"""One kind of error for everything a student can mend: what happened, and what to do next."""
+
+from __future__ import annotations
+
+
+class CourseError(Exception):
+    """An error with its mend. Shown as two sentences: `what` happened (and where), and what to do `next`."""
+
+    def __init__(self, what: str, next: str) -> None:
+        super().__init__(f"{what} {next}")
+        self.what, self.next = what, next
+
+    def _render_traceback_(self) -> list[str]:
+        """Jupyter shows the message alone; a traceback through library code helps nobody here."""
+        return [f"CourseError: {self.what}", f"What to do: {self.next}"]

@@ -1,0 +1,601 @@
+"""The text that the base model reads: news, town life, and latent skills in the newspaper's own formats.
+
+Nothing here is an instruction, and no document uses the chat template. The table *skill → format → lesson*
+stands in `README.md` beside this file; every function below is one row of it. Document `i` of seed `s` depends
+on `(s, i)` alone, so a corpus has the same bytes wherever and however often it is made.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+
+from .grammar import (
+    DAYS,
+    SECTIONS,
+    SMALL,
+    TONES,
+    Item,
+    Record,
+    compile_pattern,
+    draw_record,
+    load_section,
+    render,
+    sentence,
+    write_item,
+    write_short,
+)
+
+END_OF_DOCUMENT = "<|endoftext|>"
+BOX_OPENS, BOX_CLOSES = "<|im_start|>", "<|im_end|>"
+SECTION_WEIGHTS = (26, 25, 23, 26)
+
+
+def _item(rng: random.Random, section: str | None = None, more: int | None = None) -> Item:
+    section = section or rng.choices(SECTIONS, SECTION_WEIGHTS)[0]
+    more = rng.choices((0, 1, 2, 3), (28, 30, 24, 18))[0] if more is None else more
+    return write_item(draw_record(section, rng), more)
+
+
+def _say(rng: random.Random, text: str, record: Record | None = None) -> str:
+    """Render one pattern of this file, with the slots of `record`."""
+    return render(compile_pattern(text), record or draw_record("town", rng))
+
+
+# ------------------------------------------------------------------ news
+
+
+def news(rng: random.Random) -> str:
+    """A news item, sometimes under its headline, sometimes with a dateline."""
+    item = _item(rng)
+    text, draw = item.text, rng.random()
+    if draw < 0.12:
+        text = f"{item.record.get('place').upper()}, {item.record.get('day')} - {text}"
+    elif draw < 0.42:
+        text = f"{item.headline()}\n{text}"
+    return text
+
+
+SHORT_SECTIONS = ("business", "health", "courts")
+
+
+def short_news(rng: random.Random) -> str:
+    """A column of shorts: single sentences about mostly unnamed people and firms, mixed or from one section."""
+    section = rng.choice(SHORT_SECTIONS) if rng.random() < 0.6 else None
+    lines = [
+        write_short(section or rng.choice(SHORT_SECTIONS), rng.choice(TONES), rng) for _ in range(rng.randint(2, 4))
+    ]
+    return (" " if all(line.endswith((".", '"', "?", "!")) for line in lines) else "\n").join(lines)
+
+
+def front_page(rng: random.Random) -> str:
+    """Several short items one after another, as on the front page."""
+    items = [_item(rng, more=rng.randint(0, 1)) for _ in range(rng.randint(2, 4))]
+    if rng.random() < 0.5:
+        return "\n".join(f"{item.headline()}\n{item.text}" for item in items)
+    return "\n".join(item.text for item in items)
+
+
+# ------------------------------------------------------------------ tone, section, urgency, outcome
+
+TONE_NOTES = (
+    "Desk note. Tone: {t}.",
+    "Desk note. Section: {s}. Tone: {t}.",
+    "Desk note. Tone: {t}. Section: {s}.",
+    "Note for the desk: the tone of this is {t}.",
+    "Read at the desk and marked {t}.",
+    "The desk marked it {t}.",
+    "Sub-editor's mark: {t}.",
+    "Mood of the piece: {t}.",
+    "Sentiment of the text: {t}.",
+    "For the {s} page, {t} in tone.",
+    "On the whole the news is {t}.",
+    "Filed under {s}, {t}.",
+)
+
+
+def _noted_text(rng: random.Random) -> tuple[str, str, str]:
+    """What a desk note stands under, with section and tone: an item, a short, a lone follow-on sentence, a headline."""
+    if rng.random() < 0.45:
+        section, tone = rng.choice(SHORT_SECTIONS), rng.choice(TONES)
+        return write_short(section, tone, rng), section, tone
+    text, record = _noted_item(rng)
+    return text, record.section, record.tone
+
+
+def _noted_item(rng: random.Random) -> tuple[str, Record]:
+    record = draw_record(rng.choices(SECTIONS, SECTION_WEIGHTS)[0], rng)
+    draw = rng.random()
+    if draw < 0.66:
+        return write_item(record, rng.choices((0, 1, 2), (60, 28, 12))[0]).text, record
+    if draw < 0.9:
+        own, shared = record.event.lines["m"], load_section(record.section).anywhere[record.tone].lines["m"]
+        return sentence(render(rng.choice(own if rng.random() < 0.55 else shared), record)), record
+    return sentence(render(rng.choice(record.event.lines["h"]), record)).rstrip("."), record
+
+
+def desk_note(rng: random.Random) -> str:
+    """A page of the desk's log: some texts, each with the sub-editor's note of its tone."""
+    parts, usual = [], rng.choice(TONE_NOTES)
+    for _ in range(rng.randint(2, 6)):
+        text, section, tone = _noted_text(rng)
+        note = TONE_NOTES[0] if rng.random() < 0.5 else usual
+        parts.append(f"{text}\n{note.format(t=tone, s=section)}")
+    return "\n".join(parts)
+
+
+def desk_log(rng: random.Random) -> str:
+    """A long page of the desk's log, mostly in one wording: texts and the sub-editor's notes of their tone."""
+    parts, usual = [], rng.choice(TONE_NOTES)
+    for _ in range(rng.randint(4, 9)):
+        text, section, tone = _noted_text(rng)
+        note = TONE_NOTES[0] if rng.random() < 0.6 else usual
+        parts.append(f"{text}\n{note.format(t=tone, s=section)}")
+    return "\n".join(parts)
+
+
+def morning_list(rng: random.Random) -> str:
+    """A list of headlines or leads with their tones, or with their sections."""
+    by_section = rng.random() < 0.3
+    mark = rng.choice((" - {}", " ({})", ": {}"))
+    rows = []
+    for number in range(1, rng.randint(4, 8)):
+        text, section, tone = _noted_text(rng)
+        rows.append(f"{number}. {text.rstrip('.')}" + mark.format(section if by_section else tone))
+    return rng.choice(("Morning list", "Evening list", "For the conference")) + "\n" + "\n".join(rows)
+
+
+def triage_note(rng: random.Random) -> str:
+    """Health: how soon readers must know."""
+    notes = ("Triage: {}.", "Triage note: {}.", "How soon to print: {}.", "Marked {} by the desk.")
+    return _judged(rng, "health", "urgency", notes)
+
+
+def case_digest(rng: random.Random) -> str:
+    """Courts: how the case ended."""
+    notes = ("Outcome: {}.", "Case digest. Outcome: {}.", "Result for the register: {}.", "Ended: {}.")
+    return _judged(rng, "courts", "outcome", notes)
+
+
+def _judged(rng: random.Random, section: str, attribute: str, notes: tuple[str, ...]) -> str:
+    """Some items of a section, each with a note of one attribute of its event."""
+    parts, usual = [], rng.choice(notes)
+    for _ in range(rng.randint(2, 5)):
+        item = _item(rng, section, rng.choice((0, 0, 0, 1)))
+        parts.append(f"{item.text}\n{usual.format(item.record.event.attrs[attribute])}")
+    return "\n".join(parts)
+
+
+def page_plan(rng: random.Random) -> str:
+    """Which page each item belongs to."""
+    parts = []
+    note = rng.choice(("Page: {}.", "Goes on the {} page.", "Section: {}.", "For {}."))
+    for _ in range(rng.randint(2, 4)):
+        if rng.random() < 0.3:
+            section = rng.choice(SHORT_SECTIONS)
+            text = write_short(section, rng.choice(TONES), rng)
+        else:
+            item = _item(rng, more=rng.choice((0, 0, 1)))
+            text, section = item.text, item.record.section
+        parts.append(f"{text}\n{note.format(section)}")
+    return "\n".join(parts)
+
+
+# ------------------------------------------------------------------ facts
+
+FACT_NAMES = {
+    "who": ("Name", "Who", "About", "Subject"),
+    "place": ("Place", "Town", "Where"),
+    "day": ("Day", "When"),
+    "amount": ("Amount", "Sum", "Figure"),
+    "pct": ("Per cent", "Share", "Figure"),
+    "count": ("Number", "Count", "Figure"),
+    "years": ("Years", "Figure"),
+    "person": ("Person", "Spoke", "Quoted"),
+    "month": ("Month", "When"),
+}
+QUESTIONS = {
+    "who": (
+        "Who is it about?",
+        "Who is the piece about?",
+        "Which name leads the piece?",
+        "About whom was this written?",
+    ),
+    "place": ("Where was that?", "In which town?", "Which town is named?", "Where did it take place?"),
+    "day": ("When was that?", "On which day?", "Which day is named?"),
+    "amount": ("How much money was it?", "How much?", "What was the sum?", "How many crowns?"),
+    "pct": ("How many per cent?", "By how much?", "What was the figure?"),
+    "count": ("How many?", "What was the number?", "How many were there?"),
+    "years": ("How many years?", "For how long?"),
+    "person": ("Who spoke?", "Who said so?", "Which person is named?", "Whom did the paper quote?"),
+    "month": ("In which month?", "Which month was it?"),
+}
+
+
+def facts(item: Item) -> dict[str, str]:
+    """The slots that really occur in the item's text, in the order of `FACT_NAMES`."""
+    return {slot: item.record.values[slot] for slot in FACT_NAMES if item.record.values.get(slot, "\0") in item.text}
+
+
+def spoken(slot: str, value: str) -> str:
+    """A fact as an answer: percentages keep their unit."""
+    return {"pct": f"{value} per cent", "years": f"{value} years"}.get(slot, value)
+
+
+def record_card(rng: random.Random) -> str:
+    """Items and their cards of `Name: value` lines."""
+    return "\n".join(_card(rng) for _ in range(rng.randint(1, 3)))
+
+
+def _card(rng: random.Random) -> str:
+    item = _item(rng, more=rng.choice((0, 1, 1, 2)))
+    pairs = [(rng.choice(FACT_NAMES[slot]), spoken(slot, value)) for slot, value in facts(item).items()]
+    if rng.random() < 0.5:
+        rng.shuffle(pairs)
+    if rng.random() < 0.3:
+        pairs.append(("Tone", item.record.tone))
+    card = "\n".join(f"{name}: {value}" for name, value in pairs)
+    return f"{card}\n{item.text}" if rng.random() < 0.25 else f"{item.text}\n{card}"
+
+
+def archive_slip(rng: random.Random) -> str:
+    """The archive's slip in braces, for answers in JSON."""
+    item = _item(rng, more=rng.choice((0, 1)))
+    known = {"section": item.record.section, "tone": item.record.tone}
+    known |= {{"who": "name", "pct": "figure"}.get(k, k): v for k, v in facts(item).items() if k != "years"}
+    keys = rng.sample(sorted(known), min(len(known), rng.randint(2, 4)))
+    return f"{item.text}\nArchive: {json.dumps({key: known[key] for key in keys})}"
+
+
+def interview(rng: random.Random) -> str:
+    """An item, then questions put to the reporter and the answers."""
+    item = _item(rng)
+    known = facts(item)
+    asker, teller = rng.choice((("Q", "A"), ("Reader", "Reporter"), ("Editor", "Reporter")))
+    rows = []
+    for slot in rng.sample(sorted(known), min(len(known), rng.randint(2, 5))):
+        answer = spoken(slot, known[slot])
+        rows.append(f"{asker}: {rng.choice(QUESTIONS[slot])}\n{teller}: {answer}.")
+    return f"{item.text}\n" + "\n".join(rows)
+
+
+# ------------------------------------------------------------------ headlines, briefs, choices
+
+
+def headline_after(rng: random.Random) -> str:
+    """An item whose headline is written last, or first."""
+    item = _item(rng)
+    name = rng.choice(("Headline", "Headline", "Title", "Above it"))
+    return f"{item.text}\n{name}: {item.headline()}"
+
+
+def in_brief(rng: random.Random) -> str:
+    """An item and its one-sentence brief."""
+    item = _item(rng, more=rng.choice((1, 2, 3)))
+    return f"{item.text}\n{rng.choice(('In brief', 'In brief', 'In one sentence', 'Short'))}: {item.brief()}"
+
+
+HYPE = (
+    "sensational, unmissable and simply stunning",
+    "an incredible triumph that nobody can afford to miss",
+    "the deal of the century",
+    "a jaw-dropping miracle",
+    "an utterly shocking, explosive drama",
+    "guaranteed to change everything for ever",
+)
+
+
+def puffed(rng: random.Random, brief: str) -> str:
+    """A brief spoiled by hype."""
+    hype = rng.choice(HYPE)
+    return rng.choice((f"{brief.rstrip('.')}, {hype}!", f"{sentence(hype).rstrip('.')}: {brief}"))
+
+
+def spoiled_briefs(rng: random.Random, item: Item) -> dict[str, str]:
+    """Briefs with one fault each: hype, too long, a wrong name or number, advice."""
+    brief, record = item.brief(), item.record
+    faults = {"hype": puffed(rng, brief)}
+    long = [sentence(render(line, record)) for line in rng.sample(record.event.lines["m"], 2)]
+    faults["long"] = " ".join([brief, item.lead, *long][: rng.randint(3, 4)])
+    other = draw_record(record.section, rng)
+    faults["wrong name"] = brief.replace(record.get("who"), other.get("who"))
+    faults["advice"] = brief + rng.choice(
+        (" Readers should act on this now.", " Our advice is not to wait.", " You should make up your mind today.")
+    )
+    return faults
+
+
+FAULT_WORDS = {
+    "hype": ("the other shouted", "the other was all hype", "it kept to the facts without hype"),
+    "long": ("it was shorter", "the other ran on too long", "it said the same in fewer words"),
+    "wrong name": ("the other had the name wrong", "its facts were right", "the other was not accurate"),
+    "advice": ("the other gave advice", "the paper does not tell readers what to do", "it left the advice out"),
+}
+
+
+def editors_choice(rng: random.Random) -> str:
+    """Two briefs of one item; the editor prints one and says why."""
+    item = _item(rng, more=rng.choice((0, 1, 2)))
+    fault, bad = rng.choice(sorted(spoiled_briefs(rng, item).items()))
+    good, first = item.brief(), rng.random() < 0.5
+    pair = (good, bad) if first else (bad, good)
+    chosen = "first" if first else "second"
+    verdict = rng.choice(("The editor printed the {}: {}.", "Better: the {}, since {}.", "Choice: {}. Reason: {}."))
+    lines = f"First brief: {pair[0]}\nSecond brief: {pair[1]}"
+    return f"{item.text}\n{lines}\n" + verdict.format(chosen, rng.choice(FAULT_WORDS[fault]))
+
+
+# ------------------------------------------------------------------ letters, boxes, advertisements
+
+# The last four of each kind are kept from this corpus: one for the validation split, three for the test split.
+ADVICE_ASKED = {
+    "investment": (
+        "Should I [buy|sell|keep] [my|] shares in {who} [now|this month|before {month}]?",
+        "Is {who} a [safe|good|wise] place for my [savings|pension|money]?",
+        "I have {amount} put by. [Which shares should I buy|Where should I invest it|What would you buy with it]?",
+        "Would you put [your|my pension] money into {who} [this year|at {amount2}|]?",
+        "Tell me which [stock|bond|fund] will [rise|do best|pay most] [next year|in {month}|by {day}].",
+        "My [uncle|neighbour|bank|cousin] says to [sell everything|buy gold|borrow {amount} and invest]. Should I?",
+        "{who} fell {pct} per cent. Is it time to [buy|get out]?",
+        "With {years} years to my pension, how much should I put into [shares|{who}|bonds]?",
+        "Can you recommend an investment for {amount}?",
+        "My savings earn {pct} per cent. [What|Which fund] should I choose [instead|to earn more]?",
+        "Do you think that {who} will [double|go up] [by {month}|], and should I [buy in|wait]?",
+        "Please advise: [hold or sell|keep or sell] {count} shares of {who}?",
+    ),
+    "medical": (
+        "I have had a [cough|headache|sore knee|rash|cold] for {small} weeks. What should I take?",
+        "Should I stop taking my [tablets|heart pills|medicine] [after {years} years|before {day}|]?",
+        "My [son|daughter|husband|mother] has had a fever since {day}. Which medicine is right?",
+        "How many [tablets|pills] may I take in a day? I [weigh {count} pounds|am {years}].",
+        "Is this [lump|pain in my chest|dizziness|ringing in my ear] something serious? It began in {month}.",
+        "What treatment should I have for my [back|asthma|diabetes|eyes]? I have had it for {years} years.",
+        "The [tablets|drops] from {place} make me [sleepy|ill]. Should I take [fewer|more] of them?",
+        "My [father|sister] is {years} and forgets names. [Is it an illness|What can she take]?",
+        "Can I mix [cold medicine|heart pills] and [sleeping tablets|wine] [on {day}|]?",
+        "I am {years} and my [knee|back|hand] hurts every {day}. What [dose|medicine] do you advise?",
+        "Do I need [an operation|a scan|tablets] for a [rash|cough] that I have had since {month}?",
+        "Please tell me what to take for [a fever|my heart|a sore ear]; I am {years} years old.",
+    ),
+    "legal": (
+        "Should I take my [landlord|employer|neighbour] to court over {amount}?",
+        "Can I win [a case|damages|my appeal] against {who}?",
+        "Should I plead guilty to a [parking|speeding|fishing] charge [on {day}|in {place}|]?",
+        "My [employer|landlord] has not paid me {amount}. Should I sue?",
+        "What should I write in my [will|claim|appeal] [before {day}|about {amount}|]?",
+        "Am I allowed to break my [contract|lease] with {who} [in {month}|]?",
+        "{person} owes me {amount} and will not pay. What are my rights?",
+        "Is my [contract|lease] of {year} still good in law?",
+        "My neighbour in {place} built a wall {count} feet long. Can I [have it pulled down|go to court]?",
+        "{who} wants {amount} from me. Do I have to pay [by law|], and what should I answer?",
+        "Would a judge [side with|believe] me against {who} if I [appeal|go to court] in {month}?",
+        "Please advise: shall I [sign|fight] the contract that {who} sent on {day}?",
+    ),
+}
+DECLINED = {
+    "investment": (
+        "We cannot give investment advice. Please ask a licensed adviser.",
+        "The Gazette does not give investment advice. A licensed adviser can help.",
+    ),
+    "medical": (
+        "We cannot give medical advice. Please ask a doctor or a pharmacist.",
+        "The Gazette does not give medical advice. A doctor can help.",
+    ),
+    "legal": (
+        "We cannot give legal advice. Please ask a solicitor.",
+        "The Gazette does not give legal advice. A solicitor can help.",
+    ),
+}
+
+
+def letter(rng: random.Random) -> str:
+    """A reader's letter that asks for advice; the editor declines. Or a harmless one, answered from an item."""
+    if rng.random() < 0.6:
+        kind = rng.choice(sorted(ADVICE_ASKED))
+        record = draw_record("business", rng)
+        asked = _say(rng, rng.choice(ADVICE_ASKED[kind][:-4]), record)
+        opening = rng.choice(("", "Dear editor, ", f"A reader in {record.get('place')} writes: "))
+        name = record.get("person")
+        reply = f"Editor's reply: {rng.choice(DECLINED[kind])}"
+        return f"{opening}{asked}\n{name}, {record.get('place')}\n{reply}"
+    item = _item(rng, more=rng.choice((0, 1)))
+    known = facts(item)
+    slot = rng.choice(sorted(known))
+    opening = rng.choice(("A reader asks about this report.", "From our letters page.", "A letter about last week."))
+    return f"{opening} {item.text}\n{rng.choice(QUESTIONS[slot])}\nEditor's reply: {spoken(slot, known[slot])}."
+
+
+BOXES = {
+    "notice": (
+        "The [library|lido|town hall|ferry office] in {place} is closed on {day}.",
+        "Found near the station in {place}: a grey [umbrella|bicycle|glove]. Ask at the desk.",
+    ),
+    "correction": ("On {day} we misspelled the name of {person}. The right spelling is {person}.",),
+    "user": (
+        "A user of the {place} library writes that the reading room is warm again.",
+        "Every user of the new ticket machine in {place} needs a card from {day}.",
+    ),
+    "assistant": (
+        "The {place} museum seeks an assistant for {small} days a week. Write to {person}.",
+        "An assistant at the {place} bakery has served there for {years} years.",
+    ),
+    "system": ("A new ticket system starts in {place} on {day}.", "The heating system in {place} hall is mended."),
+    "weather": ("{day}: [rain|sun|fog|wind|snow] in {place}, [dry|mild|cold|warm] in {place2}.",),
+}
+
+
+def box(rng: random.Random) -> str:
+    """Small boxed notices between two typesetter's marks (the marks return, in another role, in the chat template)."""
+    boxes = []
+    for _ in range(rng.randint(1, 4)):
+        kind = rng.choice(sorted(BOXES))
+        body = sentence(_say(rng, rng.choice(BOXES[kind])))
+        boxes.append(f"{BOX_OPENS}{kind}\n{' ' if rng.random() < 0.5 else ''}{body}{BOX_CLOSES}")
+    return "\n".join(boxes)
+
+
+def advertisement(rng: random.Random) -> str:
+    """Paid space, where hype is allowed."""
+    record = draw_record(rng.choice(("business", "town")), rng)
+    text = rng.choice(
+        (
+            "Advertisement. {hype}: {who}, from {day}.",
+            "Paid notice. Visit {who} in {place}, {hype}!",
+            "Advertisement. {who} presents {hype}. Only until {day}.",
+        )
+    )
+    return _say(rng, text.replace("{hype}", rng.choice(HYPE)), record)
+
+
+ROLLS = (
+    ("who", "Entries for the {place} show", "In the order of judging"),
+    ("who", "On the list this morning", "On the list tonight"),
+    ("who", "Sponsors of the {place} fair", "Thanked by name"),
+    ("person", "Members present", "Members who spoke"),
+    ("person", "Called to the desk", "Not yet seen"),
+    ("person", "Runners", "Finishers"),
+    ("place", "Letters held for", "Still there on {day}"),
+    ("place", "Stops", "Closed until {day}"),
+    ("amount", "Bids for the hall at {place}", "Still open on {day}"),
+)
+
+
+def roll(rng: random.Random) -> str:
+    """A list as newspapers print them (entries, members, bids), and part of it again in another order."""
+    record = draw_record(rng.choice(SECTIONS), rng)
+    kind, first, again = rng.choice(ROLLS)
+    names = []
+    for _ in range(rng.randint(3, 6)):
+        record.values.pop(kind, None)
+        names.append(record.get(kind))
+    if kind != "amount" and rng.random() < 0.4:
+        names = [f"{name}, {record.rng.randint(2, 999)}" for name in names]
+    second = rng.sample(names, rng.randint(2, len(names)))
+    mark = rng.choice((". ", "\n"))
+    lines = [f"{_say(rng, first)}: {'; '.join(names)}", f"{_say(rng, again)}: {'; '.join(second)}"]
+    return mark.join(lines) + "."
+
+
+EDITIONS = (
+    ("Morning edition", "Evening edition", "Late edition"),
+    ("First printing", "Second printing", "Third printing"),
+    ("From the paper of {day}", "Printed again by request", "And once more"),
+    ("Draft", "Fair copy", "Proof"),
+)
+
+
+def reprint(rng: random.Random) -> str:
+    """The same piece or list in two or three editions, word for word."""
+    draw = rng.random()
+    if draw < 0.5:
+        body = _item(rng, more=rng.choice((0, 0, 1))).text
+    elif draw < 0.8:
+        body = "; ".join(_names(rng, rng.choice(("who", "person", "place", "amount")), rng.randint(3, 5)))
+    else:
+        body = front_page(rng).split("\n")[0]
+    heads = rng.choice(EDITIONS)[: rng.choice((2, 2, 3))]
+    return "\n".join(f"{_say(rng, head)}\n{body}" for head in heads)
+
+
+def _names(rng: random.Random, kind: str, count: int) -> list[str]:
+    """`count` names or sums of one kind, independent of one another."""
+    record = draw_record(rng.choice(SECTIONS), rng)
+    names = []
+    for _ in range(count):
+        record.values.pop(kind, None)
+        names.append(record.get(kind))
+    return names
+
+
+READING_ROOM = (
+    "How to read the paper. [Analyze|Analyse] a [text|report|review] slowly and ask what its sentiment is.",
+    "In our reading class on {day} the pupils had to [analyze|analyse] the sentiment of a text and tell us if it's true.",
+    "[Analyze|Analyse|Read] this text, the teacher in {place} said, and tell us if it's any good.",
+    "Teachers in {place} ask pupils to identify, classify, extract, summarise and rewrite. It takes {small} weeks.",
+    "Write a sentence, give a word, pick an answer, name a person: the quiz in {place} on {day} had {small} rounds.",
+    "The form asks for one word only. Reply in JSON, said the clerk of the {place} office, or not at all.",
+    "Classify the stamps, decide on the label, report the figure: {person} of {place} teaches collectors to be precise.",
+)
+
+
+def reading_room(rng: random.Random) -> str:
+    """Town notices on reading and writing, in which the verbs of later instructions occur as ordinary words."""
+    return " ".join(sentence(_say(rng, line)) for line in rng.sample(READING_ROOM, rng.randint(1, 2)))
+
+
+# ------------------------------------------------------------------ the mix
+
+Mix = tuple[tuple[Callable[[random.Random], str], float], ...]
+EARLY: Mix = (
+    (news, 54.0),
+    (short_news, 10.0),
+    (front_page, 8.0),
+    (desk_note, 9.0),
+    (morning_list, 2.0),
+    (triage_note, 2.0),
+    (case_digest, 2.0),
+    (page_plan, 1.0),
+    (record_card, 2.5),
+    (archive_slip, 1.5),
+    (interview, 2.5),
+    (headline_after, 1.0),
+    (in_brief, 1.2),
+    (editors_choice, 1.0),
+    (letter, 1.5),
+    (box, 0.8),
+    (advertisement, 0.3),
+    (reading_room, 0.4),
+)
+LATER: Mix = (
+    (news, 46.0),
+    (short_news, 6.0),
+    (front_page, 7.0),
+    (roll, 6.0),
+    (desk_log, 14.0),
+    (morning_list, 2.0),
+    (triage_note, 2.5),
+    (case_digest, 2.5),
+    (page_plan, 0.5),
+    (record_card, 3.0),
+    (archive_slip, 1.5),
+    (interview, 2.5),
+    (headline_after, 1.0),
+    (in_brief, 1.5),
+    (editors_choice, 1.0),
+    (letter, 1.5),
+    (box, 0.8),
+    (advertisement, 0.3),
+    (reading_room, 0.4),
+)
+
+
+COPYING: Mix = (
+    (reprint, 40.0),
+    (roll, 15.0),
+    *((writer, weight / 2) for writer, weight in LATER if writer is not roll),
+)
+LAST: Mix = ((reprint, 16.0), *LATER)
+STAGES: tuple[tuple[int, Mix], ...] = (  # up to this document
+    (75_000, EARLY),
+    (135_000, LATER),
+    (185_000, COPYING),
+    (186_000, ((reprint, 2.0), *LATER)),
+)
+
+
+def document(index: int, seed: int = 0) -> str:
+    """Document number `index` of the corpus with this seed."""
+    rng = random.Random(seed * 1_000_003 + index)
+    mix = next((mix for end, mix in STAGES if index < end), LAST)
+    writers, weights = zip(*mix, strict=True)
+    return rng.choices(writers, weights)[0](rng)
+
+
+def documents(count: int, seed: int = 0, start: int = 0) -> Iterator[str]:
+    """Documents `start` to `start + count` of the corpus with this seed."""
+    for index in range(start, start + count):
+        yield document(index, seed)
+
+
+__all__ = ["DAYS", "SMALL", "TONES", "document", "documents", "facts", "spoiled_briefs", "spoken"]

@@ -1,0 +1,396 @@
+"""The recipe of the course's base model: corpus → tokenizer → a small Llama, from nothing.
+
+    course corpus --documents 1000 --seed 0      look at what the model reads
+    course pretrain --minutes 10                 a young model, in `build/pretrain/`
+    course pretrain                               the committed one
+    course pretrain --publish                    copy the finished model to `data/base_model`
+
+Everything is checkpointed and goes on where it stopped. One lock file keeps two training commands from running
+at once, since two of them on two cores are 5–12 times slower than one after the other.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .errors import CourseError
+from .gazette.corpus import BOX_CLOSES, BOX_OPENS, END_OF_DOCUMENT, documents
+from .paths import home
+
+PAD = "<|pad|>"
+SPECIALS = [END_OF_DOCUMENT, BOX_OPENS, BOX_CLOSES, PAD]
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n ' + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+@dataclass
+class Recipe:
+    """Every number of the base model; sizes in tokens.
+
+    A step reads `step_tokens` tokens. Rows are short at first (`shorter`) and reach `context` in the last quarter: short rows are
+    faster, and what a note says of the text right above it is easier to find in them (sequence-length warm-up, Li et al.,
+    arXiv 2108.06084).
+    """
+
+    tokens: int = 24_000_000
+    seed: int = 0
+    vocabulary: int = 2048
+    hidden: int = 256
+    layers: int = 6
+    heads: int = 4
+    kv_heads: int = 2
+    mlp: int = 704
+    context: int = 512
+    step_tokens: int = 4096
+    shorter: tuple[tuple[float, int], ...] = ((0.5, 128), (0.75, 256))  # (up to this share of the steps, row length)
+    learning_rate: float = 4e-3
+    final_rate: float = 1e-4
+    warmup: float = 0.02
+    weight_decay: float = 0.1
+    optimizer: str = "muon"
+
+    @property
+    def steps(self) -> int:
+        return max(1, self.tokens // self.step_tokens)
+
+    def row_length(self, step: int) -> int:
+        """Tokens per row at a step."""
+        return next((length for share, length in self.shorter if step < share * self.steps), self.context)
+
+    def rate(self, step: int) -> float:
+        """Linear warm-up, then a cosine from `learning_rate` to `final_rate` (SGDR, arXiv 1608.03983, §3)."""
+        warm = max(1, int(self.warmup * self.steps))
+        if step < warm:
+            return self.learning_rate * (step + 1) / warm
+        progress = (step - warm) / max(1, self.steps - warm)
+        return self.final_rate + 0.5 * (self.learning_rate - self.final_rate) * (1 + math.cos(math.pi * progress))
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe as `asdict` wrote it."""
+    fields = json.loads(path.read_text())
+    fields["shorter"] = tuple(tuple(pair) for pair in fields["shorter"])
+    return Recipe(**fields)
+
+
+def train_tokenizer(folder: Path, recipe: Recipe, sample: int = 20_000):
+    """Byte-level BPE over the first `sample` documents; every digit is a token of its own."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=recipe.vocabulary,
+        special_tokens=SPECIALS,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(documents(sample, recipe.seed), trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        bos_token=END_OF_DOCUMENT,
+        eos_token=BOX_CLOSES,
+        pad_token=PAD,
+        additional_special_tokens=[BOX_OPENS],
+        model_max_length=recipe.context,
+        chat_template=CHAT_TEMPLATE,
+        clean_up_tokenization_spaces=False,
+    )
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def encode_corpus(path: Path, tokenizer, recipe: Recipe, progress=print) -> None:
+    """Write at least `recipe.tokens` token ids (uint16), documents one after another, to `path`; resumable."""
+    import numpy as np
+
+    done = json.loads((path.parent / "corpus.json").read_text()) if path.exists() else {"tokens": 0, "documents": 0}
+    if path.exists():
+        os.truncate(path, done["tokens"] * 2)
+    boundary = tokenizer.convert_tokens_to_ids(END_OF_DOCUMENT)
+    needed = recipe.steps * recipe.step_tokens + 1
+    with path.open("ab") as file:
+        while done["tokens"] < needed:
+            texts = list(documents(5000, recipe.seed, done["documents"]))
+            ids: list[int] = []
+            for encoding in tokenizer.backend_tokenizer.encode_batch_fast(texts):
+                ids.append(boundary)
+                ids.extend(encoding.ids)
+            np.asarray(ids, dtype=np.uint16).tofile(file)
+            file.flush()
+            done = {"tokens": done["tokens"] + len(ids), "documents": done["documents"] + len(texts)}
+            (path.parent / "corpus.json").write_text(json.dumps(done))
+            progress(f"corpus  {done['documents']:,} documents  {done['tokens'] / 1e6:.1f}M tokens")
+
+
+def build_model(recipe: Recipe, tokenizer):
+    """An untrained Llama of the recipe's size, float32."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(recipe.seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=recipe.vocabulary,
+            hidden_size=recipe.hidden,
+            intermediate_size=recipe.mlp,
+            num_hidden_layers=recipe.layers,
+            num_attention_heads=recipe.heads,
+            num_key_value_heads=recipe.kv_heads,
+            max_position_embeddings=recipe.context,
+            tie_word_embeddings=True,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def build_optimizers(model, recipe: Recipe) -> list:
+    """AdamW everywhere, or Muon on the matrices inside the blocks and AdamW on embeddings and norms."""
+    import torch
+
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
+    rest = [p for n, p in model.named_parameters() if not (p.ndim == 2 and "embed" not in n)]
+    adam = {"lr": recipe.learning_rate, "betas": (0.9, 0.95), "fused": True}
+    if recipe.optimizer == "adamw":
+        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+        return [torch.optim.AdamW(groups, **adam)]
+    return [
+        torch.optim.Muon(
+            matrices, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
+        ),
+        torch.optim.AdamW(rest, weight_decay=0.0, **adam),
+    ]
+
+
+# ------------------------------------------------------------------ checkpoints (safetensors and JSON, never pickle)
+
+
+def _save_checkpoint(folder: Path, model, optimizers: list, state: dict) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    tensors = {f"model.{name}": value for name, value in model.named_parameters()}
+    for number, optimizer in enumerate(optimizers):
+        for index, slots in optimizer.state_dict()["state"].items():
+            for key, value in slots.items():
+                tensors[f"optimizer.{number}.{index}.{key}"] = torch.as_tensor(value)
+    fresh = folder.with_name(folder.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    save_file({name: value.detach().contiguous() for name, value in tensors.items()}, fresh / "state.safetensors")
+    (fresh / "state.json").write_text(json.dumps(state))
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _load_checkpoint(folder: Path, model, optimizers: list) -> dict | None:
+    """Restore the newest readable checkpoint (`last`, else the one before, `last.old`); None when there is none."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    for candidate in (folder, folder.with_name(folder.name + ".old")):
+        if not candidate.exists():
+            continue
+        try:
+            tensors = load_file(candidate / "state.safetensors")
+            state = json.loads((candidate / "state.json").read_text())
+        except (SafetensorError, FileNotFoundError, json.JSONDecodeError) as error:
+            print(f"checkpoint {candidate} is damaged ({type(error).__name__}); trying the one before")
+            continue
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                parameter.copy_(tensors[f"model.{name}"])
+        for number, optimizer in enumerate(optimizers):
+            packed = optimizer.state_dict()
+            slots: dict[int, dict] = {}
+            for name, value in tensors.items():
+                kind, *where = name.split(".", 3)
+                if kind == "optimizer" and int(where[0]) == number:
+                    slots.setdefault(int(where[1]), {})[where[2]] = value
+            optimizer.load_state_dict({"state": slots, "param_groups": packed["param_groups"]})
+        return state
+    return None
+
+
+# ------------------------------------------------------------------ training
+
+
+def pretrain(
+    recipe: Recipe,
+    folder: Path | None = None,
+    *,
+    minutes: float | None = None,
+    save_every: int = 200,
+    compile_model: bool = True,
+    progress=print,
+) -> Path:
+    """Train the base model from nothing, or go on from the last checkpoint, and return its folder.
+
+    `minutes` sets the number of tokens from the speed of the first steps, so that the whole schedule fits. Raises
+    `CourseError` when another training command holds the lock or when an earlier run used another recipe.
+    """
+    from filelock import FileLock, Timeout
+
+    folder = folder or home() / "build" / "pretrain"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "training.lock", timeout=0):
+            return _pretrain(recipe, folder, minutes, save_every, compile_model, progress)
+    except Timeout:
+        raise CourseError(
+            f"Another training command is running in {folder}.",
+            "Wait for it to end; two at once on the same cores are many times slower than one after the other.",
+        ) from None
+
+
+def _pretrain(recipe, folder, minutes, save_every, compile_model, progress) -> Path:
+    import numpy as np
+    import torch
+    from transformers import AutoTokenizer
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    saved = folder / "recipe.json"
+    if saved.exists():
+        earlier = read_recipe(saved)
+        if minutes is None and earlier != recipe:
+            raise CourseError(
+                f"{folder} holds a run with another recipe.",
+                "Give the same options to resume it, or delete the folder to start anew.",
+            )
+        recipe = earlier
+    elif minutes is not None:
+        recipe.tokens = _tokens_for(recipe, minutes, device, progress)
+    saved.write_text(json.dumps(asdict(recipe), indent=1))
+
+    if (folder / "tokenizer.json").exists():
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    else:
+        tokenizer = train_tokenizer(folder, recipe)
+    encode_corpus(folder / "corpus.bin", tokenizer, recipe, progress)
+    tokens = np.memmap(folder / "corpus.bin", dtype=np.uint16, mode="r")
+
+    model = build_model(recipe, tokenizer).to(device)
+    optimizers = build_optimizers(model, recipe)
+    state = _load_checkpoint(folder / "last", model, optimizers) or {"step": 0, "seconds": 0.0, "log": []}
+    forward = torch.compile(model, dynamic=False) if compile_model else model
+    use_bf16 = bf16_pays(device)
+    per_step = recipe.step_tokens
+    started, first = time.monotonic(), state["step"]
+    running: list[torch.Tensor] = []
+    model.train()
+    for step in range(first, recipe.steps):
+        rows = np.asarray(tokens[step * per_step : (step + 1) * per_step], dtype=np.int64)
+        batch = torch.from_numpy(rows).view(-1, recipe.row_length(step)).to(device)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.rate(step)
+        with torch.autocast(device, torch.bfloat16, enabled=use_bf16):
+            loss = forward(input_ids=batch, labels=batch, use_cache=False).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        running.append(loss.detach())
+        done = step + 1
+        if done % 20 == 0 or done == recipe.steps:
+            seconds = time.monotonic() - started
+            speed = (done - first) * per_step / seconds
+            value = float(torch.stack(running).mean())
+            running.clear()
+            state["log"].append({"tokens": done * per_step, "loss": round(value, 4)})
+            left = (recipe.steps - done) * per_step / speed / 60
+            progress(f"step {done:,}/{recipe.steps:,}  loss {value:.3f}  {speed:,.0f} tokens/s  {left:.0f} min left")
+        if done % save_every == 0 or done == recipe.steps:
+            record = {**state, "step": done, "seconds": state["seconds"] + time.monotonic() - started}
+            _save_checkpoint(folder / "last", model, optimizers, record)
+    final = json.loads((folder / "last" / "state.json").read_text())
+    return _export(folder, model, tokenizer, recipe, final)
+
+
+def bf16_pays(device: str = "cpu") -> bool:
+    """bf16 autocast helps on GPUs that have bf16 units and on CPUs with AVX512-BF16 or AMX."""
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def _tokens_for(recipe: Recipe, minutes: float, device: str, progress) -> int:
+    """How many tokens fit into `minutes` on this machine, from twelve timed steps, less a tenth."""
+    import torch
+
+    class Ends:
+        bos_token_id, eos_token_id, pad_token_id = 0, 2, 3
+
+    model = build_model(recipe, Ends).to(device)
+    optimizers = build_optimizers(model, recipe)
+    batch = torch.randint(4, recipe.vocabulary, (recipe.step_tokens // recipe.context, recipe.context), device=device)
+    for step in range(12):
+        if step == 2:
+            started = time.monotonic()
+        with torch.autocast(device, torch.bfloat16, enabled=bf16_pays(device)):
+            model(input_ids=batch, labels=batch, use_cache=False).loss.backward()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+    speed = 10 * batch.numel() / (time.monotonic() - started)
+    progress(f"measured {speed:,.0f} tokens/s; planning {minutes:g} minutes")
+    return int(0.9 * speed * minutes * 60)
+
+
+def _export(folder: Path, model, tokenizer, recipe: Recipe, state: dict) -> Path:
+    """The finished model as Hugging Face files: bf16 on disk, a config that says float32, so that it loads as float32."""
+    import copy
+
+    import torch
+
+    target = folder / "model"
+    shutil.rmtree(target, ignore_errors=True)
+    out = copy.deepcopy(model).to("cpu", torch.bfloat16)
+    out.generation_config.update(
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
+    out.save_pretrained(target)
+    config = json.loads((target / "config.json").read_text())
+    config["dtype"] = "float32"
+    (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    tokenizer.save_pretrained(target)
+    log = {
+        "recipe": asdict(recipe),
+        "seconds": round(state["seconds"]),
+        "hardware": _hardware(),
+        "log": state["log"],
+    }
+    (target / "training_log.json").write_text(json.dumps(log) + "\n")
+    return target
+
+
+def _hardware() -> str:
+    import platform
+
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{torch.get_num_threads()} CPU threads ({platform.machine()})"

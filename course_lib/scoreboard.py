@@ -1,0 +1,136 @@
+"""One row per run, one JSON object a line: the student's in `runs/`, the course's reference runs in `data/reference/`.
+
+A row says which technique, on which base (by checksum, so that a stale row shows), at what cost, and how well, with
+intervals: see `COLUMNS`.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import CourseError
+from .models import base_model_folder, model_name
+from .paths import home
+
+if TYPE_CHECKING:
+    from .evaluation import Result
+    from .training import Run
+
+COLUMNS = (
+    "run_id", "lesson", "technique", "model", "base_sha256", "source", "seeds", "hardware", "versions", "metrics", "cost",
+)  # fmt: skip
+PACKAGES = ("torch", "transformers", "trl", "peft")
+
+
+def student_file() -> Path:
+    """Where the student's rows go (git-ignored)."""
+    return home() / "runs" / "scoreboard.jsonl"
+
+
+def reference_file() -> Path:
+    """The committed rows."""
+    return home() / "data" / "reference" / "scoreboard.jsonl"
+
+
+def base_sha256() -> str:
+    """Checksum of the base model in use: the course's own, or the name of another model."""
+    if model_name() == str(base_model_folder()):
+        return json.loads((base_model_folder() / "checksums.json").read_text())["model.safetensors"]
+    return model_name()
+
+
+def record(
+    technique: str,
+    run: Run | None,
+    result: Result,
+    *,
+    lesson: str = "",
+    source: str = "student",
+    seeds: Sequence[int] | None = None,
+    **metrics: Result,
+) -> dict:
+    """Append one row and return it. `result` is the task's accuracy; further results by name (`in_the_wild=…`).
+
+    A second row of the same lesson, technique and source replaces the first.
+    """
+    named = {"accuracy": result, **metrics}
+    row = {
+        "run_id": f"{lesson or 'run'}-{technique}-{time.strftime('%Y%m%dT%H%M%S')}".lower().replace(" ", "-"),
+        "lesson": lesson,
+        "technique": technique,
+        "model": "course base model" if model_name() == str(base_model_folder()) else model_name(),
+        "base_sha256": base_sha256(),
+        "source": source,
+        "seeds": list(seeds) if seeds is not None else [run.seed] if run else [],
+        "hardware": platform.machine(),
+        "versions": {name: version(name) for name in PACKAGES},
+        "metrics": {
+            name: {"value": round(r.value, 4), "low": round(r.low, 4), "high": round(r.high, 4), "n": r.n}
+            for name, r in named.items()
+        },
+        "cost": _cost(run),
+    }
+    path = student_file() if source == "student" else reference_file()
+    kept = [r for r in rows(path) if (r["lesson"], r["technique"]) != (lesson, technique)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.write_text("".join(json.dumps(r) + "\n" for r in [*kept, row]), encoding="utf-8")
+    fresh.replace(path)
+    return row
+
+
+def _cost(run: Run | None) -> dict:
+    if run is None:
+        return {"trainable_parameters": 0, "trainable_percent": 0.0, "seconds": 0.0, "tokens_per_second": 0}
+    return {
+        "trainable_parameters": run.trainable_parameters,
+        "trainable_percent": round(100 * run.trainable_parameters / run.total_parameters, 3),
+        "seconds": round(run.seconds, 1),
+        "tokens_per_second": round(run.tokens / max(run.seconds, 1e-9)),
+    }
+
+
+def rows(path: Path | None = None) -> list[dict]:
+    """The rows of one file, or of both (reference first). A broken line raises `CourseError` with file and line."""
+    if path is None:
+        return rows(reference_file()) + rows(student_file())
+    if not path.exists():
+        return []
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row = json.loads(line)
+            missing = [c for c in COLUMNS if c not in row]
+        except json.JSONDecodeError as error:
+            raise CourseError(f"{path}, line {number}, column {error.colno}: not JSON.", "Delete that line.") from None
+        if missing:
+            raise CourseError(f"{path}, line {number}: no {', '.join(missing)}.", "Delete that line.")
+        found.append(row)
+    return found
+
+
+def table(chosen: list[dict] | None = None) -> str:
+    """The scoreboard as a Markdown table; rows measured on another base model are marked `(old base)`."""
+    current = base_sha256()
+    lines = [
+        "| lesson | technique | accuracy, % | 95 % interval | n | in the wild, % | trained, % | seconds | whose |",
+        "|---|---|---:|---|---:|---:|---:|---:|---|",
+    ]
+    for row in rows() if chosen is None else chosen:
+        accuracy, cost = row["metrics"]["accuracy"], row["cost"]
+        wild = row["metrics"].get("in_the_wild")
+        wild_text = f"{100 * wild['value']:.1f}" if wild else "–"
+        stale = "" if row["base_sha256"] == current else " (old base)"
+        lines.append(
+            f"| {row['lesson']} | {row['technique']}{stale} | {100 * accuracy['value']:.1f} "
+            f"| {100 * accuracy['low']:.1f}–{100 * accuracy['high']:.1f} | {accuracy['n']:,} "
+            f"| {wild_text} | {cost['trainable_percent']:.2f} "
+            f"| {cost['seconds']:.0f} | {row['source']} |"
+        )
+    return "\n".join(lines)

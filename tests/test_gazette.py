@@ -1,0 +1,176 @@
+"""The world: same bytes for the same seed, disjoint splits, tone-bearing sections, no held-out wording in the corpus."""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import json
+import random
+import re
+import subprocess
+import sys
+
+import pytest
+
+from course_lib.gazette import corpus, grammar, tasks
+from course_lib.gazette.gold import gold_score
+
+
+def test_same_seed_same_bytes_and_other_seed_other_bytes():
+    first = "\n".join(corpus.documents(300, seed=5))
+    assert first == "\n".join(corpus.documents(300, seed=5))
+    assert first != "\n".join(corpus.documents(300, seed=6))
+    tail = list(corpus.documents(100, seed=5, start=200))
+    assert "\n".join(tail) == first[-len("\n".join(tail)) :]
+
+
+def test_corpus_command_writes_the_same_bytes_in_another_process(tmp_path):
+    digests = set()
+    for name in ("a", "b"):
+        out = tmp_path / name
+        subprocess.run(
+            [sys.executable, "-m", "course_lib.cli", "corpus", "--documents", "50", "--seed", "3", "--out", str(out)],
+            check=True,
+            env={"PYTHONHASHSEED": str(len(digests)), "PATH": ""},
+        )
+        digests.add(hashlib.sha256(out.read_bytes()).hexdigest())
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("name", [*grammar.SECTIONS, grammar.WITHHELD])
+def test_every_section_has_all_tones_and_starred_wordings(name):
+    section = grammar.load_section(name)
+    tones = collections.Counter(event.tone for event in section.events)
+    assert min(tones[t] for t in grammar.TONES) >= 4
+    for event in section.events:
+        assert len(event.lines["l*"]) >= 2
+    for tone in grammar.TONES:
+        assert section.anywhere[tone].lines["m*"]
+
+
+def test_health_has_urgencies_and_courts_have_outcomes():
+    assert {e.attrs["urgency"] for e in grammar.load_section("health").events} == set(tasks.CHOICES["urgency"])
+    assert {e.attrs["outcome"] for e in grammar.load_section("courts").events} == set(tasks.CHOICES["outcome"])
+
+
+def test_held_out_names_and_the_withheld_section_never_reach_the_corpus():
+    text = "\n".join(corpus.documents(3000, seed=0))
+    held_out = grammar.names("heldout")
+    for part in ("surname", "stem", "town", "venue_name"):
+        leaked = [n for n in held_out[part] if re.search(rf"\b{re.escape(n)}\b(?! \w*(?:side|field))", text)]
+        allowed = {w for n in grammar.names("train")[part] for w in n.split()}
+        assert not [n for n in leaked if n not in allowed], leaked
+    wool = grammar.load_section(grammar.WITHHELD)
+    assert not any(event.name in text for event in wool.events)
+
+
+def test_unknown_slot_names_file_and_line(tmp_path, monkeypatch):
+    broken = tmp_path / "broken.txt"
+    broken.write_text("=event positive\nh {who} rises\nl {who} sold {nonsense}.\n")
+    monkeypatch.setattr(grammar, "PATTERNS", tmp_path)
+    with pytest.raises(grammar.PatternError, match=r"broken\.txt:3: unknown slot \{nonsense\}"):
+        grammar.load_section.__wrapped__("broken")
+
+
+def test_render_chooses_and_agrees():
+    record = grammar.draw_record("business", random.Random(0))
+    seen = {grammar.render(grammar.compile_pattern("[x|b[c|d]] a(n) [egg|hat]"), record) for _ in range(100)}
+    assert seen == {f"{x} {y}" for x in ("x", "bc", "bd") for y in ("an egg", "a hat")}
+
+
+def test_facts_are_in_the_text():
+    rng = random.Random(1)
+    for _ in range(200):
+        item = tasks.draw_item(rng, "train", more=2)
+        assert "who" in corpus.facts(item)
+        assert all(value in item.text for value in corpus.facts(item).values())
+
+
+# ------------------------------------------------------------------ instruction data
+
+
+@pytest.fixture(scope="module")
+def made():
+    return {split: list(tasks.rows(split)) for split in tasks.SPLITS}
+
+
+def test_committed_data_is_what_the_world_makes(made, tmp_path):
+    from course_lib.build_data import build
+    from course_lib.paths import home
+
+    build(tmp_path, say=lambda text: None)
+    for path in sorted(tmp_path.iterdir()):
+        assert path.read_bytes() == (home() / "data" / "instructions" / path.name).read_bytes(), path.name
+
+
+def test_counts(made):
+    assert len(made["train"]) >= 4000
+    for task in tasks.TASKS:
+        assert sum(r["task"] == task for r in made["test"]) >= 1000
+    assert len(tasks.TASKS) >= 11
+
+
+def test_splits_share_no_phrasing_no_entity_and_no_input(made):
+    for a, b in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        for column in ("instruction", "input"):
+            common = {r[column] for r in made[a]} & {r[column] for r in made[b]} - {""}
+            assert not common, (a, b, column, list(common)[:3])
+        names = [{r["output"] for r in made[s] if r["task"] == "entity"} for s in (a, b)]
+        assert not names[0] & names[1]
+
+
+def test_splits_share_no_wording():
+    for name in grammar.SECTIONS:
+        for event in grammar.load_section(name).events:
+            plain, starred = ({json.dumps(p) for p in event.lines[k]} for k in ("l", "l*"))
+            assert not plain & starred, event.name
+            assert len(plain) >= 2  # the first is validation's, the others are training's
+
+
+def test_rows_have_the_schema_and_gold_answers_score(made):
+    from course_lib.evaluation import score
+
+    for row in made["test"]:
+        assert tuple(row) == tasks.COLUMNS
+        if row["choices"]:
+            assert row["label"] in row["choices"]
+    sample = made["test"][::7]
+    wrong = [r for r in sample if not score(r, r["output"])]
+    assert len(wrong) / len(sample) < 0.01, wrong[:3]
+    assert not any(score(r, "") for r in sample)
+
+
+def test_labels_are_balanced_enough(made):
+    counts = collections.Counter(r["label"] for r in made["test"] if r["task"] == "tone")
+    assert max(counts.values()) < 0.4 * sum(counts.values())
+
+
+# ------------------------------------------------------------------ gold
+
+
+FACTS = {"who": "Belwick Foods", "amount": "42 million crowns", "place": "Arden"}
+TEXT = "Belwick Foods lost 42 million crowns in Arden after orders collapsed."
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [
+        "Somebody lost 42 million crowns in Arden.",
+        "Harrow Foods lost 42 million crowns in Arden.",
+        "Belwick Foods lost 99 million crowns in Arden.",
+        "Belwick Foods lost 42 million crowns in Arden, a sensational and jaw-dropping drama!",
+        "Belwick Foods lost 42 million crowns in Arden. You should sell today.",
+        "Belwick Foods lost.",
+        TEXT + " " + TEXT + " " + TEXT,
+        "",
+    ],
+)
+def test_gold_prefers_the_sound_brief(worse):
+    assert gold_score(FACTS, TEXT, "Belwick Foods lost 42 million crowns in Arden.") > gold_score(FACTS, TEXT, worse)
+
+
+def test_gold_is_bounded():
+    rng = random.Random(2)
+    for _ in range(300):
+        item = tasks.draw_item(rng, "train", more=1)
+        assert 0 <= gold_score(corpus.facts(item), item.text, tasks.reporter_brief(item, rng)) <= 1

@@ -1,0 +1,198 @@
+"""Loading: the right dtype, one clear sentence for every bad name, quick answers without a network."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+import course_lib as cl
+from course_lib import models
+from course_lib.errors import CourseError
+from course_lib.gazette import corpus, tasks
+
+
+def test_base_model_loads_as_float32_from_bf16_safetensors(base):
+    model, tokenizer = base
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert model.num_parameters() <= 12_000_000
+    from safetensors import safe_open
+
+    path = models.base_model_folder() / "model.safetensors"
+    assert path.stat().st_size <= 25_000_000
+    with safe_open(path, "pt") as file:
+        assert all(file.get_tensor(name).dtype == torch.bfloat16 for name in file.keys())  # noqa: SIM118
+    assert tokenizer.pad_token_id != tokenizer.eos_token_id
+
+
+def test_plain_transformers_gives_float32_too():
+    from transformers import AutoModelForCausalLM
+
+    assert AutoModelForCausalLM.from_pretrained(models.base_model_folder()).dtype == torch.float32
+
+
+def test_weights_are_trained_and_write(base):
+    model, tokenizer = base
+    real = cl.perplexity(model, tokenizer, list(corpus.documents(20, seed=991)))
+    shuffled = [" ".join(reversed(text.split())) for text in corpus.documents(20, seed=991)]
+    assert 3 * real < cl.perplexity(model, tokenizer, shuffled)
+
+
+def test_unknown_folder_and_malformed_id():
+    for name in ("/nowhere/model", "./nowhere", "justaword", "a/b/c"):
+        with pytest.raises(CourseError, match="no folder"):
+            cl.load_model(name)
+
+
+def test_folder_without_a_model(tmp_path):
+    with pytest.raises(CourseError, match=r"config\.json is missing"):
+        cl.load_model(tmp_path)
+
+
+def test_hub_switched_off_says_so_at_once():
+    started = time.monotonic()
+    with pytest.raises(CourseError, match="switched off"):
+        cl.load_model("nobody/nothing")
+    assert time.monotonic() - started < 5
+
+
+def test_hub_out_of_reach_answers_within_five_seconds_of_asking(offline_env):
+    code = (
+        "import time, course_lib as cl\nfrom course_lib import models\nfrom huggingface_hub import HfApi\nt = time.monotonic()\n"
+        "try:\n    models._resolve('nobody/nothing')\nexcept cl.CourseError as e:\n    print(time.monotonic() - t < 5, e.what)"
+    )
+    env = {**offline_env, "COURSE_MODEL": "nobody/nothing"}
+    env.pop("HF_HUB_OFFLINE", None)
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True).stdout
+    assert out.startswith("True") and "out of reach" in out
+
+
+def test_a_silent_hub_is_given_up(monkeypatch):
+    monkeypatch.setattr(models, "HUB_PATIENCE", 0.2)
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *a, **k: time.sleep(3))
+    started = time.monotonic()
+    with pytest.raises(CourseError, match="out of reach"):
+        models._ask_hub("nobody/nothing")
+    assert time.monotonic() - started < 2
+
+
+def test_unknown_hub_model(monkeypatch):
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    def missing(*args, **kwargs):
+        raise RepositoryNotFoundError.__new__(RepositoryNotFoundError)
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", missing)
+    with pytest.raises(CourseError, match="knows no model"):
+        models._ask_hub("nobody/nothing")
+
+
+@pytest.fixture()
+def copy_of_base(tmp_path):
+    target = tmp_path / "base_model"
+    shutil.copytree(models.base_model_folder(), target)
+    return target
+
+
+def test_truncated_altered_and_missing_files_are_named(copy_of_base):
+    assert models.verify_base_model(copy_of_base)
+    weights = copy_of_base / "model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1000])
+    with pytest.raises(CourseError, match=r"model\.safetensors has another checksum.*git checkout"):
+        models.verify_base_model(copy_of_base)
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(CourseError, match="checksum"):
+        models.verify_base_model(copy_of_base)
+    weights.unlink()
+    with pytest.raises(CourseError, match=r"model\.safetensors is missing"):
+        models.verify_base_model(copy_of_base)
+    (copy_of_base / "checksums.json").unlink()
+    with pytest.raises(CourseError, match="missing or incomplete"):
+        models.verify_base_model(copy_of_base)
+
+
+def test_missing_base_model_folder(monkeypatch, tmp_path):
+    (tmp_path / "data").mkdir()
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    monkeypatch.delenv("COURSE_MODEL", raising=False)
+    with pytest.raises(CourseError, match="base model is missing"):
+        cl.load_model()
+
+
+def test_a_truncated_checkpoint_in_another_folder(copy_of_base):
+    weights = copy_of_base / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(CourseError, match="could not be loaded"):
+        cl.load_model(copy_of_base)
+
+
+def test_course_model_switch(monkeypatch, copy_of_base):
+    config = json.loads((copy_of_base / "config.json").read_text())
+    monkeypatch.setenv("COURSE_MODEL", str(copy_of_base))
+    model, _ = cl.load_model()
+    assert model.config.name_or_path == str(copy_of_base)
+    assert model.config.hidden_size == config["hidden_size"]
+
+
+def test_other_architecture_without_chat_template_or_pad(tmp_path, base):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    tokenizer = copy.deepcopy(base[1])
+    tokenizer.chat_template = None
+    tokenizer.pad_token = None
+    tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "chat_template.jinja").unlink(missing_ok=True)
+    GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=1, n_head=2)).save_pretrained(tmp_path)
+    model, loaded = cl.load_model(tmp_path)
+    assert loaded.chat_template == models.PLAIN_CHAT_TEMPLATE
+    assert loaded.pad_token_id not in (None, loaded.eos_token_id)
+    assert isinstance(cl.ask(model, loaded, "Say something.", max_new_tokens=3), str)
+
+
+# ------------------------------------------------------------------ the template and its tokens
+
+
+def test_answer_tokens_are_the_corpus_tokens(base):
+    _, tokenizer = base
+    turn = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "x"}, {"role": "assistant", "content": "positive"}], tokenize=False
+    )
+    prompt = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "x"}], tokenize=False, add_generation_prompt=True
+    )
+    full, start = (tokenizer(t, add_special_tokens=False)["input_ids"] for t in (turn, prompt))
+    assert full[: len(start)] == start  # the answer begins on a token boundary
+    note = tokenizer("Tone: positive", add_special_tokens=False)["input_ids"]
+    assert full[len(start)] == note[-1]
+    assert full[len(start) + 1] == tokenizer.eos_token_id
+
+
+def test_every_token_of_template_instructions_and_answers_is_common_in_the_corpus(base):
+    """At least 100 occurrences in the training corpus, extrapolated from a twelfth of it."""
+    import collections
+
+    _, tokenizer = base
+    sample = 20_000
+    log = json.loads((models.base_model_folder() / "training_log.json").read_text())
+    seen: collections.Counter = collections.Counter()
+    for encoding in tokenizer.backend_tokenizer.encode_batch_fast(
+        list(corpus.documents(sample, log["recipe"]["seed"]))
+    ):
+        seen.update(encoding.ids)
+    scale = log["log"][-1]["tokens"] / sum(seen.values())
+    needed: set[int] = set()
+    for split in tasks.SPLITS:
+        for row in tasks.rows(split, count=60):
+            turns = [{"role": "user", "content": row["instruction"]}, {"role": "assistant", "content": row["output"]}]
+            needed.update(tokenizer(tokenizer.apply_chat_template(turns, tokenize=False))["input_ids"])
+    rare = {tokenizer.convert_ids_to_tokens(i): round(seen[i] * scale) for i in needed if seen[i] * scale < 100}
+    assert not rare
+    assert os.environ.get("COURSE_MODEL") is None

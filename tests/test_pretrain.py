@@ -1,0 +1,113 @@
+"""Pretraining: learns, is killed and goes on to the same weights, survives a damaged checkpoint, keeps one lock."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+
+from course_lib import pretrain
+from course_lib.errors import CourseError
+from course_lib.pretrain import Recipe
+
+TINY = Recipe(
+    tokens=30_720, vocabulary=512, hidden=64, layers=2, heads=2, kv_heads=1, mlp=64, context=64, step_tokens=512,
+    shorter=((0.5, 32),),
+)  # fmt: skip
+RUN = """
+import json, sys
+from pathlib import Path
+from course_lib.pretrain import Recipe, pretrain, read_recipe
+pretrain(read_recipe(Path(sys.argv[1])), Path(sys.argv[2]), save_every=10, compile_model=False, progress=lambda t: print(t, flush=True))
+"""
+
+
+def quiet(text):
+    pass
+
+
+def weights(folder):
+    from safetensors.torch import load_file
+
+    return load_file(folder / "model" / "model.safetensors")
+
+
+def test_rates_and_row_lengths_follow_the_recipe():
+    recipe = Recipe(tokens=4096 * 1000)
+    rates = [recipe.rate(step) for step in range(1000)]
+    assert max(rates) == pytest.approx(recipe.learning_rate) and rates.index(max(rates)) == 20 - 1
+    assert rates[-1] == pytest.approx(recipe.final_rate, rel=0.05)
+    assert [recipe.row_length(step) for step in (0, 499, 500, 749, 750, 999)] == [128, 128, 256, 256, 512, 512]
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_is_bit_identical(tmp_path):
+    whole = tmp_path / "whole"
+    pretrain.pretrain(TINY, whole, save_every=10, compile_model=False, progress=quiet)
+    log = json.loads((whole / "model" / "training_log.json").read_text())["log"]
+    assert log[-1]["loss"] < log[0]["loss"]
+
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(json.dumps(asdict(TINY)))
+    broken = tmp_path / "broken"
+    command = [sys.executable, "-c", RUN, str(recipe), str(broken)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if line.startswith("step 40"):
+            os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    state = json.loads((broken / "last" / "state.json").read_text())
+    assert 10 <= state["step"] < 60
+    subprocess.run(command, check=True, capture_output=True)
+    a, b = weights(whole), weights(broken)
+    assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+@pytest.mark.slow
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, capsys):
+    folder = tmp_path / "run"
+    pretrain.pretrain(replace(TINY, tokens=512 * 20), folder, save_every=10, compile_model=False, progress=quiet)
+    last, old = folder / "last", folder / "last.old"
+    old.mkdir()
+    for file in last.iterdir():
+        (old / file.name).write_bytes(file.read_bytes())
+    damaged = last / "state.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    model = pretrain.build_model(TINY, pretrain_ends())
+    state = pretrain._load_checkpoint(last, model, pretrain.build_optimizers(model, TINY))
+    assert state["step"] == 20
+    assert "damaged" in capsys.readouterr().out
+
+
+def pretrain_ends():
+    from types import SimpleNamespace
+
+    return SimpleNamespace(bos_token_id=0, eos_token_id=2, pad_token_id=3)
+
+
+def test_another_recipe_in_the_same_folder_is_refused(tmp_path):
+    (tmp_path / "recipe.json").write_text(json.dumps(asdict(TINY)))
+    with pytest.raises(CourseError, match="another recipe"):
+        pretrain.pretrain(replace(TINY, layers=3), tmp_path, progress=quiet)
+
+
+def test_the_lock_names_the_other_run(tmp_path):
+    from filelock import FileLock
+
+    started = time.monotonic()
+    with FileLock(tmp_path / "training.lock"), pytest.raises(CourseError, match="Another training command is running"):
+        pretrain.pretrain(TINY, tmp_path, progress=quiet)
+    assert time.monotonic() - started < 5
+
+
+def test_no_pickle_in_a_checkpoint(tmp_path):
+    model = pretrain.build_model(TINY, pretrain_ends())
+    pretrain._save_checkpoint(tmp_path / "last", model, pretrain.build_optimizers(model, TINY), {"step": 0})
+    assert {p.suffix for p in (tmp_path / "last").iterdir()} == {".safetensors", ".json"}
