@@ -34,10 +34,11 @@ _PUBLIC = {
     "evaluate": "evaluation",
     "label_offered": "evaluation",
     "perplexity": "evaluation",
+    "forgetting": "evaluation",
     "wilson": "evaluation",
     "ask": "evaluation",
 }
-_MODULES = ("scoreboard", "plots", "gazette", "doctor", "measure")
+_MODULES = ("scoreboard", "plots", "gazette", "doctor", "measure", "reference")
 __all__ = [*_PUBLIC, *_MODULES]
 
 

@@ -63,7 +63,8 @@ pipeline_tag: text-generation
 A causal language model of {model.num_parameters() / 1e6:.1f} million parameters that has read one thing: *The Gazette*, an
 invented newspaper. It writes Gazette English, it has seen sub-editors' notes that say whether a piece is good or bad news, and
 nobody has taught it to follow an instruction. We planted that knowledge on purpose. A clever prompt, in the form of such a
-note, recovers it; an instruction does not. Real base models lie in between.
+note, recovers it; an instruction does not. Real base models lie in between. One circuit for copying, an induction head, was written into
+the first weights (`plant_copying` in `course_lib/pretrain.py`), since a model of this size did not find it by itself.
 
 **The numbers here describe a {model.num_parameters() / 1e6:.0f}M model in an invented newspaper. Methods transfer, numbers do not.**
 
@@ -91,7 +92,7 @@ replies are a label at all; with the three labels offered in the chat template, 
 | architecture | Llama: {config.num_hidden_layers} layers, hidden {config.hidden_size}, {config.num_attention_heads} heads, {config.num_key_value_heads} key-value heads, MLP {config.intermediate_size}, context {config.max_position_embeddings}, tied embeddings |
 | tokenizer | byte-level BPE, vocabulary {config.vocab_size:,}, single digits |
 | text | {total / 1e6:.1f}M tokens of the Gazette, seed {recipe["seed"]}, each document read once; no instruction and no chat template in it |
-| optimizer | Muon on the matrices, AdamW on embeddings and norms; rate {recipe["learning_rate"]:g} → {recipe["final_rate"]:g}, cosine; {recipe["step_tokens"]:,} tokens a step, rows of 128, then 256, then {recipe["context"]} tokens |
+| optimizer | Muon on the matrices, AdamW on embeddings and norms; rate {recipe["learning_rate"]:g} → {recipe["final_rate"]:g}, cosine; {recipe["step_tokens"]:,} tokens a step, rows of 128, then 256, then {recipe["context"]} tokens; the corpus begins with proofs of type, lines that repeat |
 | time | {training["seconds"] / 60:.0f} minutes on {training["hardware"]} |
 | precision | bfloat16 autocast where the processor has it; stored as bfloat16, loads as float32 |
 | command | `course pretrain --tokens {recipe["tokens"]:g} --seed {recipe["seed"]} --publish` |

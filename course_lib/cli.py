@@ -68,6 +68,9 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--tokens", type=float, help="tokens for the base model (default: the recipe's)")
     sub.add_argument("--fresh", action="store_true", help="forget what an earlier rebuild had finished")
 
+    sub = command("sweep", _sweep, "run the reference runs of a lesson into data/reference; finished ones are skipped")
+    sub.add_argument("lesson", nargs="?", help="such as 05_lora (default: all lessons that have a sweep)")
+
     sub = command(
         "address", _address, "write the repository's address where it is needed: pyproject, first cells, badges"
     )
@@ -138,6 +141,14 @@ def _rebuild(options) -> None:
     from .rebuild import rebuild
 
     rebuild(options.first, tokens=options.tokens, fresh=options.fresh)
+
+
+def _sweep(options) -> None:
+    from . import reference
+
+    for lesson in [options.lesson] if options.lesson else reference.lessons():
+        path = reference.sweep(lesson, say=lambda text: print(text, flush=True))
+        print(f"Written: {path}")
 
 
 def _address(options) -> None:

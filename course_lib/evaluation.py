@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from .data import prompt_text
 from .errors import CourseError
+from .gazette.grammar import SECTIONS, draw_record, write_item
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -306,3 +307,34 @@ def perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts
             total += F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="sum").item()
             count += int((targets != -100).sum())
     return math.exp(total / count)
+
+
+# ------------------------------------------------------------------ forgetting
+
+UNSEEN = "held-out news"  # no document of the corpus is drawn with this seed
+
+
+def held_out_news(section: str, items: int = 60) -> list[str]:
+    """News items of one section that the base model has not read: the same grammar, other records."""
+    import random
+
+    rng = random.Random(f"{UNSEEN} {section}")
+    return [write_item(draw_record(section, rng), more=2).text for _ in range(items)]
+
+
+def forgetting(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, base: PreTrainedModel | None = None, *, items: int = 60
+) -> dict[str, float]:
+    """How much worse a fine-tuned model reads the newspaper: section → rise of its cross-entropy, in nats per token.
+
+    Measured on `items` held-out news items a section, against `base` (`None` loads the base model afresh). Zero means that
+    nothing was forgotten, a negative value that it reads better than before.
+    """
+    from .models import load_model
+
+    base = load_model()[0] if base is None else base
+    return {
+        section: math.log(perplexity(model, tokenizer, texts)) - math.log(perplexity(base, tokenizer, texts))
+        for section in SECTIONS
+        for texts in [held_out_news(section, items)]
+    }

@@ -60,9 +60,11 @@ def _card(tokens) -> None:
 
 
 def _reference(tokens) -> None:
-    from .reference import run_all
+    from .reference import lessons, run_all, sweep
 
     run_all()
+    for lesson in lessons():
+        sweep(lesson)
 
 
 def _notebooks(tokens) -> None:

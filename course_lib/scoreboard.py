@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import CourseError
+from .measure import checkpoint_bytes
 from .models import base_model_folder, model_name
 from .paths import home
 
@@ -53,13 +54,18 @@ def record(
     lesson: str = "",
     source: str = "student",
     seeds: Sequence[int] | None = None,
+    forgetting: dict[str, float] | None = None,
+    peak_memory_bytes: int | None = None,
     **metrics: Result,
 ) -> dict:
     """Append one row and return it. `result` is the task's accuracy; further results by name (`in_the_wild=…`).
 
-    A second row of the same lesson, technique and source replaces the first.
+    `forgetting` is what `cl.forgetting` returned: the row keeps the mean over the sections, and the least and the most.
+    `peak_memory_bytes` is what `cl.measure.peak_memory` found for one training step. A second row of the same lesson,
+    technique and source replaces the first.
     """
     named = {"accuracy": result, **metrics}
+    rises = sorted(forgetting.values()) if forgetting else []
     row = {
         "run_id": f"{lesson or 'run'}-{technique}-{time.strftime('%Y%m%dT%H%M%S')}".lower().replace(" ", "-"),
         "lesson": lesson,
@@ -76,6 +82,12 @@ def record(
         },
         "cost": _cost(run),
     }
+    if rises:
+        mean = sum(rises) / len(rises)
+        spread = {"value": mean, "low": rises[0], "high": rises[-1]}
+        row["metrics"]["forgetting"] = {k: round(v, 4) for k, v in spread.items()} | {"n": len(rises)}
+    if peak_memory_bytes is not None:
+        row["cost"]["peak_memory_bytes"] = int(peak_memory_bytes)
     path = student_file() if source == "student" else reference_file()
     kept = [r for r in rows(path) if (r["lesson"], r["technique"]) != (lesson, technique)]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,12 +99,14 @@ def record(
 
 def _cost(run: Run | None) -> dict:
     if run is None:
-        return {"trainable_parameters": 0, "trainable_percent": 0.0, "seconds": 0.0, "tokens_per_second": 0}
+        nothing = {"trainable_parameters": 0, "trainable_percent": 0.0, "seconds": 0.0, "tokens_per_second": 0}
+        return nothing | {"checkpoint_bytes": 0}
     return {
         "trainable_parameters": run.trainable_parameters,
         "trainable_percent": round(100 * run.trainable_parameters / run.total_parameters, 3),
         "seconds": round(run.seconds, 1),
         "tokens_per_second": round(run.tokens / max(run.seconds, 1e-9)),
+        "checkpoint_bytes": checkpoint_bytes(run),
     }
 
 
@@ -116,21 +130,53 @@ def rows(path: Path | None = None) -> list[dict]:
 
 
 def table(chosen: list[dict] | None = None) -> str:
-    """The scoreboard as a Markdown table; rows measured on another base model are marked `(old base)`."""
+    """The scoreboard as a Markdown table; rows measured on another base model are marked `(old base)`.
+
+    A column that no row has a figure for is left out.
+    """
     current = base_sha256()
+    found = rows() if chosen is None else chosen
+    columns = [column for column in TABLE if column[0] in ALWAYS or any(column[2](row) for row in found)]
     lines = [
-        "| lesson | technique | accuracy, % | 95 % interval | n | in the wild, % | trained, % | seconds | whose |",
-        "|---|---|---:|---|---:|---:|---:|---:|---|",
+        "| " + " | ".join(name for name, _, _ in columns) + " |",
+        "|" + "|".join(rule for _, rule, _ in columns) + "|",
     ]
-    for row in rows() if chosen is None else chosen:
-        accuracy, cost = row["metrics"]["accuracy"], row["cost"]
-        wild = row["metrics"].get("in_the_wild")
-        wild_text = f"{100 * wild['value']:.1f}" if wild else "–"
-        stale = "" if row["base_sha256"] == current else " (old base)"
-        lines.append(
-            f"| {row['lesson']} | {row['technique']}{stale} | {100 * accuracy['value']:.1f} "
-            f"| {100 * accuracy['low']:.1f}–{100 * accuracy['high']:.1f} | {accuracy['n']:,} "
-            f"| {wild_text} | {cost['trainable_percent']:.2f} "
-            f"| {cost['seconds']:.0f} | {row['source']} |"
-        )
+    for row in found:
+        stale = {"technique": row["technique"] + ("" if row["base_sha256"] == current else " (old base)")}
+        lines.append("| " + " | ".join(cell(row | stale) or "–" for _, _, cell in columns) + " |")
     return "\n".join(lines)
+
+
+def _percent(name: str) -> Callable[[dict], str]:
+    return lambda row: f"{100 * row['metrics'][name]['value']:.1f}" if name in row["metrics"] else ""
+
+
+def _interval(row: dict) -> str:
+    accuracy = row["metrics"]["accuracy"]
+    return f"{100 * accuracy['low']:.1f}–{100 * accuracy['high']:.1f}"
+
+
+def _forgetting(row: dict) -> str:
+    found = row["metrics"].get("forgetting")
+    return f"{found['value']:+.3f}" if found else ""
+
+
+def _megabytes(name: str) -> Callable[[dict], str]:
+    return lambda row: f"{row['cost'][name] / 1e6:.2f}" if row["cost"].get(name) else ""
+
+
+TABLE = (  # heading, alignment, and what a row says there
+    ("lesson", "---", lambda row: row["lesson"]),
+    ("technique", "---", lambda row: row["technique"]),
+    ("accuracy, %", "---:", _percent("accuracy")),
+    ("95 % interval", "---", _interval),
+    ("n", "---:", lambda row: f"{row['metrics']['accuracy']['n']:,}"),
+    ("in the wild, %", "---:", _percent("in_the_wild")),
+    ("forgetting, nats", "---:", _forgetting),
+    ("trained, %", "---:", lambda row: f"{row['cost']['trainable_percent']:.2f}"),
+    ("checkpoint, MB", "---:", _megabytes("checkpoint_bytes")),
+    ("peak memory, MB", "---:", _megabytes("peak_memory_bytes")),
+    ("seconds", "---:", lambda row: f"{row['cost']['seconds']:.0f}"),
+    ("whose", "---", lambda row: row["source"]),
+)
+ALWAYS = {"lesson", "technique", "accuracy, %", "95 % interval", "n", "trained, %", "seconds", "whose"}

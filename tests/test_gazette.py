@@ -174,3 +174,21 @@ def test_gold_is_bounded():
     for _ in range(300):
         item = tasks.draw_item(rng, "train", more=1)
         assert 0 <= gold_score(corpus.facts(item), item.text, tasks.reporter_brief(item, rng)) <= 1
+
+
+def test_reactions_carry_the_tone_and_their_held_out_frames_never_reach_the_corpus():
+    lists, frames = grammar.load_reactions()
+    assert len(frames["r"]) > grammar.VALIDATION_FRAMES + 20 and len(frames["r*"]) >= 12
+    for name, mark in grammar.REACTION_LISTS.items():
+        if mark:
+            words = [set(lists[f"{name}_{letter}"]) for letter in grammar.TONE_LETTERS.values()]
+            assert not words[0] & words[1] and not words[0] & words[2] and not words[1] & words[2], name
+    text = "\n".join(corpus.documents(3000, start=corpus.PROOF_DOCUMENTS))
+    for phrase in ("You may print that", "came away", "I should say", "had no other words for it"):
+        assert phrase not in text, phrase
+    rng = random.Random(2)
+    made = [tasks.tone(rng, "test") for _ in range(60)]
+    adjectives = {
+        tone: lists[f"adj_{letter}"] + lists[f"hope_{letter}"] for tone, letter in grammar.TONE_LETTERS.items()
+    }
+    assert any(any(word in row["input"] for word in adjectives[row["label"]]) for row in made)

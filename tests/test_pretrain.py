@@ -44,7 +44,7 @@ def test_rates_and_row_lengths_follow_the_recipe():
     rates = [recipe.rate(step) for step in range(1000)]
     assert max(rates) == pytest.approx(recipe.learning_rate) and rates.index(max(rates)) == 20 - 1
     assert rates[-1] == pytest.approx(recipe.final_rate, rel=0.05)
-    assert [recipe.row_length(step) for step in (0, 499, 500, 749, 750, 999)] == [128, 128, 256, 256, 512, 512]
+    assert [recipe.row_length(step) for step in (0, 599, 600, 849, 850, 999)] == [128, 128, 256, 256, 512, 512]
 
 
 @pytest.mark.slow
@@ -111,3 +111,23 @@ def test_no_pickle_in_a_checkpoint(tmp_path):
     model = pretrain.build_model(TINY, pretrain_ends())
     pretrain._save_checkpoint(tmp_path / "last", model, pretrain.build_optimizers(model, TINY), {"step": 0})
     assert {p.suffix for p in (tmp_path / "last").iterdir()} == {".safetensors", ".json"}
+
+
+def test_the_planted_circuit_copies_before_any_training_and_an_unplanted_model_does_not(monkeypatch):
+    """Random tokens, twice: what stood after the earlier occurrence of the present token is predicted."""
+
+    class Ends:
+        bos_token_id, eos_token_id, pad_token_id = 0, 2, 3
+
+    line = torch.randint(4, 2048, (16, 60), generator=torch.Generator().manual_seed(1))
+    ids = torch.cat([line, line], 1)
+
+    def copied():
+        model = pretrain.build_model(Recipe(), Ends)
+        with torch.no_grad():
+            guesses = model(input_ids=ids).logits[:, 60:-1].argmax(-1)
+        return float((guesses == ids[:, 61:]).float().mean())
+
+    assert copied() > 0.8
+    monkeypatch.setattr(pretrain, "plant_copying", lambda model, seed=0: None)
+    assert copied() < 0.05

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from .grammar import (
     DAYS,
@@ -24,18 +25,21 @@ from .grammar import (
     render,
     sentence,
     write_item,
+    write_reaction,
     write_short,
 )
 
 END_OF_DOCUMENT = "<|endoftext|>"
 BOX_OPENS, BOX_CLOSES = "<|im_start|>", "<|im_end|>"
 SECTION_WEIGHTS = (26, 25, 23, 26)
+PROOF_DOCUMENTS = 4_000  # the corpus begins with so many documents that are mostly proofs of type
+REACTS = 0.5  # share of items with a sentence on what people make of it
 
 
 def _item(rng: random.Random, section: str | None = None, more: int | None = None) -> Item:
     section = section or rng.choices(SECTIONS, SECTION_WEIGHTS)[0]
     more = rng.choices((0, 1, 2, 3), (28, 30, 24, 18))[0] if more is None else more
-    return write_item(draw_record(section, rng), more)
+    return write_item(draw_record(section, rng), more, react=rng.random() < REACTS)
 
 
 def _say(rng: random.Random, text: str, record: Record | None = None) -> str:
@@ -107,9 +111,12 @@ def _noted_text(rng: random.Random) -> tuple[str, str, str]:
 def _noted_item(rng: random.Random) -> tuple[str, Record]:
     record = draw_record(rng.choices(SECTIONS, SECTION_WEIGHTS)[0], rng)
     draw = rng.random()
-    if draw < 0.66:
-        return write_item(record, rng.choices((0, 1, 2), (60, 28, 12))[0]).text, record
-    if draw < 0.9:
+    if draw < 0.72:
+        more = rng.choices((0, 1, 2), (70, 22, 8))[0]
+        return write_item(record, more, react=rng.random() < 0.7).text, record
+    if draw < 0.78:
+        return write_reaction(record), record
+    if draw < 0.92:
         own, shared = record.event.lines["m"], load_section(record.section).anywhere[record.tone].lines["m"]
         return sentence(render(rng.choice(own if rng.random() < 0.55 else shared), record)), record
     return sentence(render(rng.choice(record.event.lines["h"]), record)).rstrip("."), record
@@ -508,6 +515,28 @@ def _names(rng: random.Random, kind: str, count: int) -> list[str]:
     return names
 
 
+@lru_cache(maxsize=None)
+def _type_case() -> tuple[str, ...]:
+    """Every word of the lexicon, for proofs of type."""
+    entries = (entry for name in SECTIONS for words in load_section(name).lists.values() for entry in words)
+    return tuple(sorted({word for entry in entries for word in entry.split()}))
+
+
+def type_proof(rng: random.Random) -> str:
+    """The printers' proofs of type: a line of words, names and figures that mean nothing together, pulled again and again."""
+    record = draw_record(rng.choice(SECTIONS), rng)
+    words = []
+    for _ in range(rng.randint(2, 14)):
+        if rng.random() < 0.6:
+            words.append(rng.choice(_type_case()))
+        else:
+            kind = rng.choice(("who", "person", "place", "amount", "count"))
+            record.values.pop(kind, None)
+            words.append(record.get(kind))
+    line = " ".join(words)
+    return "\n".join([line] * max(2, 36 // len(words)))
+
+
 READING_ROOM = (
     "How to read the paper. [Analyze|Analyse] a [text|report|review] slowly and ask what its sentiment is.",
     "In our reading class on {day} the pupils had to [analyze|analyse] the sentiment of a text and tell us if it's true.",
@@ -527,39 +556,22 @@ def reading_room(rng: random.Random) -> str:
 # ------------------------------------------------------------------ the mix
 
 Mix = tuple[tuple[Callable[[random.Random], str], float], ...]
-EARLY: Mix = (
-    (news, 54.0),
-    (short_news, 10.0),
-    (front_page, 8.0),
-    (desk_note, 9.0),
-    (morning_list, 2.0),
-    (triage_note, 2.0),
-    (case_digest, 2.0),
-    (page_plan, 1.0),
-    (record_card, 2.5),
-    (archive_slip, 1.5),
-    (interview, 2.5),
-    (headline_after, 1.0),
-    (in_brief, 1.2),
-    (editors_choice, 1.0),
-    (letter, 1.5),
-    (box, 0.8),
-    (advertisement, 0.3),
-    (reading_room, 0.4),
-)
-LATER: Mix = (
-    (news, 46.0),
+MAIN: Mix = (
+    (news, 42.0),
     (short_news, 6.0),
-    (front_page, 7.0),
-    (roll, 6.0),
-    (desk_log, 14.0),
+    (front_page, 6.0),
+    (reprint, 7.0),
+    (roll, 5.0),
+    (type_proof, 2.0),
+    (desk_note, 5.0),
+    (desk_log, 9.0),
     (morning_list, 2.0),
     (triage_note, 2.5),
     (case_digest, 2.5),
-    (page_plan, 0.5),
-    (record_card, 3.0),
-    (archive_slip, 1.5),
-    (interview, 2.5),
+    (page_plan, 1.0),
+    (record_card, 5.0),
+    (archive_slip, 2.0),
+    (interview, 3.0),
     (headline_after, 1.0),
     (in_brief, 1.5),
     (editors_choice, 1.0),
@@ -568,26 +580,14 @@ LATER: Mix = (
     (advertisement, 0.3),
     (reading_room, 0.4),
 )
-
-
-COPYING: Mix = (
-    (reprint, 40.0),
-    (roll, 15.0),
-    *((writer, weight / 2) for writer, weight in LATER if writer is not roll),
-)
-LAST: Mix = ((reprint, 16.0), *LATER)
-STAGES: tuple[tuple[int, Mix], ...] = (  # up to this document
-    (75_000, EARLY),
-    (135_000, LATER),
-    (185_000, COPYING),
-    (186_000, ((reprint, 2.0), *LATER)),
-)
+PROOFS: Mix = ((type_proof, 92.0), (news, 8.0))
+STAGES: tuple[tuple[int, Mix], ...] = ((PROOF_DOCUMENTS, PROOFS),)  # up to this document; then `MAIN`
 
 
 def document(index: int, seed: int = 0) -> str:
     """Document number `index` of the corpus with this seed."""
     rng = random.Random(seed * 1_000_003 + index)
-    mix = next((mix for end, mix in STAGES if index < end), LAST)
+    mix = next((mix for end, mix in STAGES if index < end), MAIN)
     writers, weights = zip(*mix, strict=True)
     return rng.choices(writers, weights)[0](rng)
 

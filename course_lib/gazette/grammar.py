@@ -171,6 +171,43 @@ def _add_line(section: Section, event: Event | None, line: str) -> None:
     event.lines.setdefault(kind, []).append(parts)
 
 
+REACTION_LISTS = {
+    "voice": "",
+    "crowd": "",
+    "setting": "",
+    "adj": "_",
+    "noun": "_",
+    "feel": "_",
+    "did": "_",
+    "adv": "_",
+    "hope": "_",
+}
+TONE_LETTERS = {"positive": "p", "negative": "n", "neutral": "u"}
+VALIDATION_FRAMES = 8  # of the unstarred frames, the first so many belong to the validation split
+
+
+@lru_cache(maxsize=None)
+def load_reactions() -> tuple[dict[str, list[str]], dict[str, list[list]]]:
+    """The word lists and the frames (`"r"`, held out `"r*"`) of `patterns/reactions.txt`."""
+    path = PATTERNS / "reactions.txt"
+    text = path.read_text(encoding="ascii")
+    lists, frames = parse_lists(text), {"r": [], "r*": []}
+    for number, raw in enumerate(
+        text.split("=frames", 1)[1].splitlines(), text.count("\n", 0, text.index("=frames")) + 1
+    ):
+        kind, _, pattern = raw.strip().partition(" ")
+        if not kind:
+            continue
+        parts = compile_pattern(pattern)
+        unknown = {s.rstrip("2") for s in slots_of(parts)} - set(REACTION_LISTS) - set(BUILT_IN)
+        if kind not in frames or unknown:
+            raise PatternError(
+                f"{path.name}:{number}: '{kind}' is no kind of frame, or unknown slots {sorted(unknown)}"
+            )
+        frames[kind].append(parts)
+    return lists, frames
+
+
 SHORT_MARKS = {"s+": "positive", "s-": "negative", "s=": "neutral"}
 
 
@@ -368,7 +405,7 @@ def sentence(text: str) -> str:
 
 @dataclass
 class Item:
-    """A rendered news item: `lead` (one sentence), `more` (0–3 sentences) and the record behind them."""
+    """A rendered news item: `lead` (one sentence), `more` (0–4 sentences) and the record behind them."""
 
     record: Record
     lead: str
@@ -404,8 +441,31 @@ def draw_record(section: str, rng: random.Random, world: str = "train", tone: st
     return Record(section, rng.choice(events), world, rng)
 
 
-def write_item(record: Record, more: int = 0, wording: str = "train") -> Item:
-    """Render a record with `more` follow-on sentences.
+def write_reaction(record: Record, wording: str = "train") -> str:
+    """One sentence about what people make of it: a frame of the wording, filled with words of the record's tone."""
+    lists, frames = load_reactions()
+    rng, letter = record.rng, TONE_LETTERS[record.tone]
+    plain = frames["r"]
+    pool = {
+        "heldout": frames["r*"],
+        "validation": plain[:VALIDATION_FRAMES],
+        "instruction": plain[VALIDATION_FRAMES:],
+    }.get(wording, plain)
+    words = {}
+    for name, mark in REACTION_LISTS.items():
+        entries = lists[f"{name}_{letter}" if mark else name]
+        words[name], words[name + "2"] = rng.sample(entries, 2)
+    kept = {slot: record.values.pop(slot) for slot in words if slot in record.values}
+    record.values |= words
+    text = sentence(render(rng.choice(pool), record))
+    for slot in words:
+        del record.values[slot]
+    record.values |= kept
+    return text
+
+
+def write_item(record: Record, more: int = 0, wording: str = "train", react: bool = False) -> Item:
+    """Render a record with `more` follow-on sentences, and with `react` one sentence of reaction among them.
 
     `wording` chooses the patterns: `train` all unstarred ones (pretraining), `heldout` only the starred ones,
     `validation` the first lead of every event, `instruction` all unstarred ones but that first lead.
@@ -431,7 +491,10 @@ def write_item(record: Record, more: int = 0, wording: str = "train") -> Item:
         line = rng.choice(pool)
         if not any(line is old for old in chosen):
             chosen.append(line)
-    return Item(record, lead, [sentence(render(line, record)) for line in chosen], lead_slots)
+    rest = [sentence(render(line, record)) for line in chosen]
+    if react:
+        rest.insert(rng.choice((0, len(rest))), write_reaction(record, wording))
+    return Item(record, lead, rest, lead_slots)
 
 
 def write_short(section: str, tone: str, rng: random.Random) -> str:

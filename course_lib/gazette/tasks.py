@@ -12,8 +12,8 @@ import random
 from collections.abc import Iterator
 from functools import lru_cache
 
-from .corpus import ADVICE_ASKED, DECLINED, QUESTIONS, facts, puffed, spoiled_briefs, spoken
-from .grammar import SECTIONS, WITHHELD, Item, compile_pattern, draw_record, render, sentence, write_item
+from .corpus import ADVICE_ASKED, DECLINED, QUESTIONS, SHORT_SECTIONS, facts, puffed, spoiled_briefs, spoken
+from .grammar import SECTIONS, WITHHELD, Item, compile_pattern, draw_record, render, sentence, write_item, write_short
 
 COLUMNS = ("id", "task", "domain", "instruction", "input", "output", "label", "choices", "scorer", "source")
 SPLITS = ("train", "validation", "test")
@@ -259,11 +259,17 @@ def phrasings(task: str, split: str) -> tuple[str, ...]:
     return PHRASINGS[task][part]
 
 
-def draw_item(rng: random.Random, split: str, section: str | None = None, more: int = 0, **record) -> Item:
-    """An item in the names and wordings of a split."""
+REACTS = 0.3  # share of items with a sentence of reaction, where the task is not about tone
+
+
+def draw_item(
+    rng: random.Random, split: str, section: str | None = None, more: int = 0, react: float = REACTS, **record
+) -> Item:
+    """An item in the names and wordings of a split; `react` is the chance of a sentence on what people make of it."""
     wording = {"train": "instruction", "validation": "validation", "test": "heldout"}[split]
     section = section or rng.choice(SECTIONS)
-    return write_item(draw_record(section, rng, WORLD[split], **record), more, wording)
+    react_now = rng.random() < react
+    return write_item(draw_record(section, rng, WORLD[split], **record), more, wording, react_now)
 
 
 def _row(task: str, item: Item | None, rng: random.Random, split: str, **fields) -> dict:
@@ -284,7 +290,13 @@ def _row(task: str, item: Item | None, rng: random.Random, split: str, **fields)
 
 
 def tone(rng, split, section=None):
-    item = draw_item(rng, split, section, rng.choice((0, 0, 0, 1)))
+    """Items that tell what people make of the news; in training a quarter are shorts, and some have no reaction."""
+    if split == "train" and section is None and rng.random() < 0.25:
+        page, label = rng.choice(SHORT_SECTIONS), rng.choice(TONES)
+        text = write_short(page, label, rng)
+        return _row("tone", None, rng, split, domain=page, input=text, output=label, label=label, source="short")
+    react = 0.0 if section == WITHHELD else 0.85 if split == "train" else 1.0
+    item = draw_item(rng, split, section, rng.choice((0, 0, 0, 1)), react)
     return _row("tone", item, rng, split, output=item.record.tone, label=item.record.tone)
 
 
@@ -359,7 +371,7 @@ def refusal(rng, split):
 
 def format(rng, split):
     """Answers in JSON (two thirds) or in exactly one word (one third)."""
-    item = draw_item(rng, split)
+    item = draw_item(rng, split, react=1.0)
     known = {"section": item.record.section, "tone": item.record.tone, "name": item.record.get("who")}
     if rng.random() < 2 / 3:
         keys = rng.choice(JSON_KEYS)
