@@ -17,6 +17,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "0" if os.environ.get("COURSE_MODEL") el
 
 # tqdm asks for a widget library that the course does without; its bars are plain text here.
 warnings.filterwarnings("ignore", message="IProgress not found")
+# PEFT asks a model for a property that transformers has renamed.
+warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
 
 __version__ = "0.1.0"
 
@@ -26,8 +28,12 @@ _PUBLIC = {
     "start": "exercises",
     "load_model": "models",
     "load_tokenizer": "models",
+    "save_adapter": "models",
+    "load_adapter": "models",
+    "merge": "models",
     "load_instructions": "data",
     "load_in_the_wild": "data",
+    "load_instruct": "instruct",
     "to_messages": "data",
     "train": "training",
     "generate": "evaluation",

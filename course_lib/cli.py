@@ -71,6 +71,11 @@ def build_parser() -> argparse.ArgumentParser:
     sub = command("sweep", _sweep, "run the reference runs of a lesson into data/reference; finished ones are skipped")
     sub.add_argument("lesson", nargs="?", help="such as 05_lora (default: all lessons that have a sweep)")
 
+    sub = command("bench", _bench, "time cl.train, a plain loop and TRL in turns, on short rows")
+    sub.add_argument("--rows", type=int, default=512)
+    sub.add_argument("--rounds", type=int, default=5)
+    sub.add_argument("--json", action="store_true", help="print only the JSON")
+
     sub = command(
         "address", _address, "write the repository's address where it is needed: pyproject, first cells, badges"
     )
@@ -149,6 +154,14 @@ def _sweep(options) -> None:
     for lesson in [options.lesson] if options.lesson else reference.lessons():
         path = reference.sweep(lesson, say=lambda text: print(text, flush=True))
         print(f"Written: {path}")
+
+
+def _bench(options) -> None:
+    from . import bench
+
+    say = (lambda text: None) if options.json else (lambda text: print(text, flush=True))
+    found = bench.run(rows=options.rows, rounds=options.rounds, scored=0 if options.json else 300, say=say)
+    print(found.as_json() if options.json else found)
 
 
 def _address(options) -> None:

@@ -1,12 +1,16 @@
 """One `train()` for the course: TRL's trainers, with arguments that are right on this machine.
 
 Nothing here trains anything itself. `train` chooses precision, batches and rates, hands the work to TRL, and undoes what the
-trainer changed on the model. `run.trainer` stays open for a look.
+trainer changed on the model. `run.trainer` stays open for a look: TRL's `SFTTrainer`, but for two hooks (`_trainer_class`).
 """
 
 from __future__ import annotations
 
+import copy
+import inspect
+import math
 import os
+import random
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +28,11 @@ if TYPE_CHECKING:
 
 SMALL = 50_000_000  # parameters; below this the rates published for billions are far too low
 RATES = {(True, False): 5e-4, (True, True): 5e-3, (False, False): 2e-5, (False, True): 2e-4}  # (small?, adapter?)
+
+
+WARM_UP = 0.1  # share of the steps in which the rate rises; rounded down, since a run of one step must learn
+POOL = 50  # batches whose rows are sorted by length together
+SAVES = 10  # checkpoints of a run that has an output_dir, unless save_steps says otherwise
 
 
 @dataclass
@@ -63,6 +72,7 @@ def train(
     batch_size: int = 16,
     seed: int = 0,
     output_dir: str | os.PathLike | None = None,
+    resume: bool = False,
     quiet: bool = False,
     **arguments: Any,
 ) -> Run:
@@ -72,15 +82,26 @@ def train(
     trains an adapter instead of all weights. `epochs`, or `max_steps` of `batch_size` rows if positive.
     `learning_rate=None` takes a rate that suits the model's size. `**arguments` go to `SFTConfig` as they are.
 
-    Raises `CourseError` for an empty dataset, missing columns, an unknown method, or a `peft_config` on a model that
-    already carries an adapter.
+    With `output_dir` a checkpoint is saved ten times in a run (or every `save_steps`) and two are kept. `resume=True` goes on
+    from the newest whole one, to the same weights, bit for bit, as a run that was never stopped; a finished run is returned
+    as it is; without a checkpoint training begins. Checkpoints hold pickled optimizer state: resume from your own only.
+
+    Raises `CourseError` for an empty dataset, missing columns, an unknown method, a `peft_config` on a model that already
+    carries an adapter, `resume` without `output_dir` or with another run's checkpoints, a disk too full for checkpoints, or
+    4-bit weights that are packed for reading only.
     """
-    from .models import load_model, load_tokenizer
+    from . import checkpoints
+    from .measure import parameters
+    from .models import keep_unpacked, load_model, load_tokenizer
 
     with hushed():
-        from transformers import PrinterCallback, set_seed
-        from trl import SFTTrainer
+        from transformers import PrinterCallback, TrainerState, set_seed
 
+    if resume and not output_dir:
+        raise CourseError(
+            "There is nowhere to resume from: resume=True needs an output_dir.",
+            "Give output_dir the folder that the stopped run was given, such as runs/my_run.",
+        )
     if method != "sft":
         raise CourseError(f"Unknown method '{method}'.", "The methods are: sft.")
     if len(data) == 0:
@@ -96,9 +117,19 @@ def train(
             "This model already carries an adapter, and a second one on top would train both.",
             "Leave model out to load afresh, or merge the adapter first.",
         )
-    small = sum(p.numel() for p in model.parameters()) < SMALL
-    rate = learning_rate or RATES[(small, peft_config is not None)]
+    keep_unpacked(model)
+    rate = learning_rate or RATES[(parameters(model).total < SMALL, peft_config is not None)]
     folder = Path(output_dir) if output_dir else Path(mkdtemp(prefix="course-"))
+    together = batch_size * arguments.get("gradient_accumulation_steps", 1)
+    steps = max_steps if max_steps > 0 else epochs * math.ceil(len(data) / together)
+    arguments.setdefault("warmup_steps", int(WARM_UP * steps))
+    if output_dir:
+        saving = {
+            "save_strategy": "steps",
+            "save_steps": max(1, int(steps / SAVES)),
+            "save_total_limit": checkpoints.KEPT,
+        }
+        arguments = saving | arguments
     config = sft_config(
         folder,
         learning_rate=rate,
@@ -108,25 +139,38 @@ def train(
         seed=seed,
         **arguments,
     )
+    saves = config.save_strategy != "no"
+    mine = checkpoints.fingerprint(model, rows, peft_config, config.to_dict()) if saves or resume else {}
     forward = model.__dict__.get("forward")
     with hushed():
-        trainer = SFTTrainer(
+        trainer = _trainer_class()(
             model,
             args=config,
             train_dataset=rows,
             processing_class=tokenizer,
-            peft_config=peft_config,
+            peft_config=copy.deepcopy(peft_config),  # PEFT writes into it
             callbacks=[_progress(quiet)],
         )
     trainer.remove_callback(PrinterCallback)
+    start = checkpoints.newest_whole(folder, mine) if resume else None
+    done = start is not None and TrainerState.load_from_json(str(start / "trainer_state.json"))
     started = time.monotonic()
-    with hushed():
-        trainer.train()
+    if done and done.global_step >= done.max_steps:
+        checkpoints.restore(trainer.model, start)
+        trainer.state = done
+    else:
+        if saves:
+            folder.mkdir(parents=True, exist_ok=True)
+            size, there = checkpoints.estimate(trainer.model), len(list(folder.glob("checkpoint-*")))
+            checkpoints.check_room(folder, size, max(1, (config.save_total_limit or 1) + 1 - there))
+            trainer.add_callback(checkpoints.keeper(folder, mine, size))
+        with hushed():
+            trainer.train(resume_from_checkpoint=str(start) if start else None)
     seconds = time.monotonic() - started
     trained = trainer.model
     _restore(trained, forward)
     trained.eval()
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    counts = parameters(trained)
     return Run(
         model=trained,
         tokenizer=tokenizer,
@@ -134,9 +178,9 @@ def train(
         seconds=seconds,
         rows=int(trainer.state.global_step * batch_size),
         tokens=int(trainer.state.num_input_tokens_seen),
-        losses=losses,
-        trainable_parameters=sum(p.numel() for p in trained.parameters() if p.requires_grad),
-        total_parameters=sum(p.numel() for p in trained.parameters()),
+        losses=[entry["loss"] for entry in trainer.state.log_history if "loss" in entry],
+        trainable_parameters=counts.trainable,
+        total_parameters=counts.total,
         learning_rate=rate,
         seed=seed,
     )
@@ -145,21 +189,23 @@ def train(
 def sft_config(output_dir: str | os.PathLike, **arguments: Any):
     """`trl.SFTConfig` with every flag that matters on this machine said aloud; `arguments` override.
 
-    TRL's defaults ask for bf16 on a GPU and for gradient checkpointing; a CPU has neither to gain. Rows are grouped by
-    length, so that little is spent on padding.
+    TRL's defaults ask for bf16 on a GPU and for gradient checkpointing; a CPU has neither to gain. bf16 is used where
+    it was measured to win (`course bench`), else where the processor has units for it. Rows are grouped by length, so that
+    little is spent on padding.
     """
     import torch
 
     with hushed():
         from trl import SFTConfig
 
+    from .bench import bf16_wins
     from .pretrain import bf16_pays
 
     gpu = torch.cuda.is_available()
     settings = {
         "output_dir": str(output_dir),
         "use_cpu": not gpu,
-        "bf16": bf16_pays("cuda" if gpu else "cpu"),
+        "bf16": bf16_pays("cuda") if gpu else bf16_wins(),
         "fp16": False,
         "activation_checkpointing": False,  # the new name of gradient_checkpointing, which TRL switches on
         "dataloader_pin_memory": gpu,
@@ -182,6 +228,78 @@ def sft_config(output_dir: str | os.PathLike, **arguments: Any):
     return SFTConfig(**(settings | arguments))
 
 
+def _trainer_class():
+    """TRL's `SFTTrainer` with two hooks: the output layer where the loss counts, and an order of rows that survives a resume."""
+    import torch
+    import torch.nn.functional as F
+    from transformers.trainer_pt_utils import LengthGroupedSampler
+
+    with hushed():
+        from trl import SFTTrainer
+
+    from .evaluation import _has_virtual_tokens
+
+    class ByLength(LengthGroupedSampler):
+        """Batches of rows of like length, in random order. The order hangs on seed and epoch alone, not on what ran before."""
+
+        def __iter__(self):
+            rng = random.Random(f"{self.trainer.args.seed} {int(self.trainer.state.epoch or 0)}")
+            rows, size = list(range(len(self.lengths))), self.batch_size
+            rng.shuffle(rows)
+            pools = [
+                sorted(rows[i : i + POOL * size], key=self.lengths.__getitem__)
+                for i in range(0, len(rows), POOL * size)
+            ]
+            batches = [pool[i : i + size] for pool in pools for i in range(0, len(pool), size)]
+            whole, rest = [b for b in batches if len(b) == size], [b for b in batches if len(b) < size]
+            rng.shuffle(whole)
+            return iter([row for batch in whole + rest for row in batch])
+
+    class AnswerTrainer(SFTTrainer):
+        def _get_train_sampler(self, train_dataset=None):
+            sampler = super()._get_train_sampler(train_dataset)
+            if isinstance(sampler, LengthGroupedSampler):
+                sampler = ByLength(sampler.batch_size, lengths=sampler.lengths)
+                sampler.trainer = self
+            return sampler
+
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            """The same loss as TRL's. Prompts are most of a short row, and the largest layer is not asked about them.
+
+            Padding stands behind the text, where causal attention cannot look, so the mask may go as well.
+            """
+            if return_outputs or not self._plain():
+                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            labels, mask = inputs["labels"], inputs["attention_mask"]
+            counted = (labels[:, 1:] != -100).any(0)  # logits at a position are about the next one
+            columns = counted.nonzero().flatten() - labels.shape[1]  # from the end: virtual tokens may stand in front
+            behind = not _has_virtual_tokens(model) and bool((mask[:, 1:] <= mask[:, :-1]).all())
+            logits = model(
+                input_ids=inputs["input_ids"],
+                attention_mask=None if behind else mask,
+                use_cache=False,
+                logits_to_keep=columns,
+            ).logits
+            targets = labels[:, columns + 1]
+            kept = targets != -100
+            loss = F.cross_entropy(logits[kept].float(), targets[kept], reduction="sum")
+            return loss / torch.as_tensor(kept.sum() if num_items_in_batch is None else num_items_in_batch).clamp(min=1)
+
+        def _plain(self) -> bool:
+            """Whether nothing is asked for that needs TRL's own loss: packing, other losses, experts, several processes."""
+            forward = type(_inner(self.model)).forward
+            return (
+                self.args.loss_type == "nll"
+                and self.compute_loss_func is None
+                and self.label_smoother is None
+                and not (self.padding_free or self.aux_loss_enabled)
+                and self.accelerator.num_processes == 1
+                and "logits_to_keep" in inspect.signature(forward).parameters
+            )
+
+    return AnswerTrainer
+
+
 def _restore(model, forward) -> None:
     """Undo what SFTTrainer patched onto the instance; otherwise a deep copy computes with the original's weights."""
     for module in {id(m): m for m in (model, getattr(model, "base_model", model), _inner(model))}.values():
@@ -202,6 +320,10 @@ def _progress(quiet: bool):
     class Progress(TrainerCallback):
         def on_train_begin(self, args, state, control, **kwargs):
             self.started, self.printed = time.monotonic(), -1
+
+        def on_step_end(self, args, state, control, **kwargs):
+            control.should_log = control.should_log or state.global_step == state.max_steps
+            return control
 
         def on_log(self, args, state, control, logs=None, **kwargs):
             if quiet or "loss" not in (logs or {}):

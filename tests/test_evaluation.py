@@ -7,8 +7,9 @@ import random
 import pytest
 
 import course_lib as cl
+from course_lib.data import prompt_text
 from course_lib.errors import CourseError
-from course_lib.evaluation import declines, paired_bootstrap, result, score, wilson, word_overlap
+from course_lib.evaluation import chat_prompt, declines, paired_bootstrap, result, score, wilson, word_overlap
 from course_lib.gazette.tasks import COLUMNS
 
 
@@ -90,6 +91,55 @@ def test_batched_replies_equal_single_ones(base):
         batched = cl.generate(model, tokenizer, prompts, chat=chat, max_new_tokens=12)
         single = [cl.generate(model, tokenizer, [p], chat=chat, max_new_tokens=12)[0] for p in prompts]
         assert batched == single
+
+
+TECHNIQUES = ("full", "lora", "prompt tuning", "prefix tuning", "p-tuning", "ia3", "qlora")
+
+
+def technique(name: str):
+    """A model of each technique, with random weights in the adapter, so that it does not answer as the base does."""
+    import peft
+    import torch
+
+    model, tokenizer = cl.load_model(quantization="nf4" if name == "qlora" else None)
+    config = {
+        "lora": lambda: peft.LoraConfig(r=4, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM"),
+        "prompt tuning": lambda: peft.PromptTuningConfig(num_virtual_tokens=6, task_type="CAUSAL_LM"),
+        "prefix tuning": lambda: peft.PrefixTuningConfig(num_virtual_tokens=6, task_type="CAUSAL_LM"),
+        "p-tuning": lambda: peft.PromptEncoderConfig(
+            num_virtual_tokens=6, encoder_hidden_size=32, task_type="CAUSAL_LM"
+        ),
+        "ia3": lambda: peft.IA3Config(task_type="CAUSAL_LM"),
+    }
+    kind = "lora" if name == "qlora" else name
+    torch.manual_seed(7)
+    if kind != "full":
+        model = peft.get_peft_model(model, config[kind]())
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                width = {"full": 0.02, "prefix tuning": 1.0}.get(kind, 0.1)
+                parameter.add_(torch.randn_like(parameter), alpha=width)
+    return model.eval(), tokenizer
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_batched_replies_equal_single_ones_for_every_technique(name, base):
+    """Padding between virtual tokens and text, or a mask that forgets a prefix, would change the answers of a batch."""
+    import torch
+
+    model, tokenizer = technique(name)
+    data = cl.load_instructions()["test"].select(range(12))
+    prompts = [prompt_text(r) for r in data]
+    assert len({len(tokenizer(p)["input_ids"]) for p in prompts}) > 6  # of many lengths
+    ids = tokenizer([chat_prompt(tokenizer, prompts[0])], add_special_tokens=False, return_tensors="pt")
+    with torch.no_grad():
+        changed = model(**ids).logits[:, -1] - base[0](**ids).logits[:, -1]
+    assert changed.abs().max() > 0.05  # else the technique would not be tested
+    batched = cl.generate(model, tokenizer, prompts, max_new_tokens=5)
+    assert batched == [cl.generate(model, tokenizer, [p], max_new_tokens=5)[0] for p in prompts]
+    assert cl.evaluate(model, tokenizer, data, max_new_tokens=5).replies == batched
 
 
 def test_label_offered_batched_equals_single_and_refuses_twins(base):

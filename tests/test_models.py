@@ -196,3 +196,105 @@ def test_every_token_of_template_instructions_and_answers_is_common_in_the_corpu
     rare = {tokenizer.convert_ids_to_tokens(i): round(seen[i] * scale) for i in needed if seen[i] * scale < 100}
     assert not rare
     assert os.environ.get("COURSE_MODEL") is None
+
+
+# ------------------------------------------------------------------ adapters
+
+
+@pytest.fixture()
+def adapted(copy_of_base):
+    """A LoRA model on a copy of the base, with B away from zero, and the copy's folder."""
+    from peft import LoraConfig, get_peft_model
+
+    model, _ = cl.load_model(copy_of_base)
+    config = LoraConfig(r=2, lora_alpha=6, target_modules=["q_proj", "up_proj"], task_type="CAUSAL_LM")
+    made = get_peft_model(model, config).eval()
+    for name, parameter in made.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.02)
+    return made, copy_of_base
+
+
+IDS = torch.tensor([[5, 6, 7, 8]])
+
+
+def test_an_adapter_survives_saving_loading_and_merging(adapted, tmp_path):
+    model, place = adapted
+    folder = cl.save_adapter(model, tmp_path / "adapter")
+    assert sorted(p.name for p in folder.iterdir()) == ["adapter_config.json", "adapter_model.safetensors", "base.json"]
+    assert not any(str(tmp_path) in p.read_text() for p in folder.glob("*.json"))
+    again, tokenizer = cl.load_adapter(folder, cl.load_model(place)[0])
+    assert tokenizer.pad_token_id is not None and not again.training
+    with torch.no_grad():
+        wanted = model(input_ids=IDS).logits
+        assert torch.equal(again(input_ids=IDS).logits, wanted)
+        merged = cl.merge(again)
+        assert torch.allclose(merged(input_ids=IDS).logits, wanted, atol=1e-4)
+    assert not hasattr(merged, "peft_config")
+
+
+def test_an_adapter_of_the_courses_base_is_loaded_without_naming_it(tmp_path, base):
+    from peft import LoraConfig, get_peft_model
+
+    made = get_peft_model(cl.load_model()[0], LoraConfig(r=2, target_modules=["v_proj"], task_type="CAUSAL_LM"))
+    cl.save_adapter(made, tmp_path)
+    again, _ = cl.load_adapter(tmp_path)
+    with torch.no_grad():
+        assert torch.equal(again(input_ids=IDS).logits, base[0](input_ids=IDS).logits)  # B is zero
+
+
+def test_a_broken_or_incomplete_adapter_is_named(adapted, tmp_path):
+    model, place = adapted
+    folder = cl.save_adapter(model, tmp_path / "adapter")
+    weights = folder / "adapter_model.safetensors"
+    content = weights.read_bytes()
+    for cut in (content[: len(content) // 2], content[:40], b""):
+        weights.write_bytes(cut)
+        with pytest.raises(CourseError, match="damaged or cut short"):
+            cl.load_adapter(folder, cl.load_model(place)[0])
+    weights.unlink()
+    (folder / "adapter_model.bin").write_bytes(b"x")
+    with pytest.raises(CourseError, match=r"safetensors is missing.*pickled"):
+        cl.load_adapter(folder)
+    weights.write_bytes(content)
+    (folder / "adapter_config.json").write_text("{")
+    with pytest.raises(CourseError, match="line 1: not JSON"):
+        cl.load_adapter(folder)
+
+
+def test_an_adapter_of_another_base_is_refused(adapted, tmp_path):
+    model, place = adapted
+    folder = cl.save_adapter(model, tmp_path / "adapter")
+    weights = place / "model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # the same shapes, another training
+    with pytest.raises(CourseError, match="trained on another base"):
+        cl.load_adapter(folder, cl.load_model(place)[0])
+    weights.write_bytes(content)
+    (folder / "base.json").unlink()  # an adapter that someone else saved
+    from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=1)
+    for other in (LlamaForCausalLM(config), GPT2LMHeadModel(GPT2Config(vocab_size=64, n_embd=32, n_layer=1, n_head=2))):
+        other.config.name_or_path = str(place)
+        with pytest.raises(CourseError, match="does not fit this base"):
+            cl.load_adapter(folder, other)
+
+
+def test_models_with_and_without_an_adapter_are_told_apart(adapted, tmp_path):
+    model, place = adapted
+    folder = cl.save_adapter(model, tmp_path / "adapter")
+    with pytest.raises(CourseError, match="already carries an adapter"):
+        cl.load_adapter(folder, model)
+    plain = cl.load_model(place)[0]
+    for function in (cl.merge, lambda m: cl.save_adapter(m, tmp_path / "none")):
+        with pytest.raises(CourseError, match="carries no adapter"):
+            function(plain)
+
+
+def test_virtual_tokens_cannot_be_merged():
+    from peft import PromptTuningConfig, get_peft_model
+
+    made = get_peft_model(cl.load_model()[0], PromptTuningConfig(num_virtual_tokens=2, task_type="CAUSAL_LM"))
+    with pytest.raises(CourseError, match="PROMPT_TUNING cannot be merged"):
+        cl.merge(made)

@@ -84,6 +84,79 @@ def test_the_loss_counts_the_answer_only(run, rows):
     assert run.tokenizer.eos_token_id in counted.tolist()
 
 
+@pytest.mark.parametrize("kind", ["full", "lora", "prompt", "prefix"])
+def test_the_loss_at_the_answers_equals_the_loss_of_trl_and_so_do_its_gradients(kind, rows):
+    """Our hook leaves out the output layer where nothing counts, and the mask where nothing can be seen: the sum is the same."""
+    import trl
+    from peft import LoraConfig, PrefixTuningConfig, PromptTuningConfig
+
+    configs = {
+        "full": None,
+        "lora": LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"),
+        "prompt": PromptTuningConfig(num_virtual_tokens=5, task_type="CAUSAL_LM"),
+        "prefix": PrefixTuningConfig(num_virtual_tokens=5, task_type="CAUSAL_LM"),
+    }
+    trainer = cl.train(rows, peft_config=configs[kind], max_steps=1, quiet=True, bf16=False).trainer
+    trl.trainer.sft_trainer.add_fused_lm_head(
+        trainer.model.get_base_model() if configs[kind] else trainer.model, outputs=("log_probs", "entropy", "is_top1")
+    )
+    batch = trainer.data_collator([trainer.train_dataset[i] for i in range(6)])
+    assert (batch["attention_mask"] == 0).any()  # else the test would see no padding
+    ways = []
+    for compute in (type(trainer).compute_loss, trl.SFTTrainer.compute_loss):
+        trainer.model.zero_grad()
+        loss = compute(trainer, trainer.model, dict(batch))
+        loss.backward()
+        ways.append((loss.item(), [p.grad.clone() for p in trainer.model.parameters() if p.requires_grad]))
+    (ours, our_gradients), (theirs, their_gradients) = ways
+    assert ours == pytest.approx(theirs, rel=1e-5) and len(our_gradients) > 0
+    for a, b in zip(our_gradients, their_gradients, strict=True):
+        assert torch.allclose(a, b, rtol=1e-3, atol=1e-5 * max(1.0, b.abs().max().item()))
+
+
+def test_the_output_layer_is_asked_about_few_positions(rows):
+    model, tokenizer = cl.load_model()
+    asked = []
+    model.get_output_embeddings().register_forward_hook(lambda module, given, out: asked.append(out.shape[1]))
+    run = cl.train(rows, model=model, tokenizer=tokenizer, max_steps=3, quiet=True)
+    shortest = min(len(ids) for ids in run.trainer.train_dataset["input_ids"])
+    assert len(asked) == 3 and max(asked) < shortest / 2
+
+
+def test_every_row_comes_once_an_epoch_in_batches_of_like_length(run):
+    trainer = run.trainer
+    sampler = trainer._get_train_sampler()
+    trainer.state.epoch = 0
+    first, again = list(sampler), list(sampler)
+    trainer.state.epoch = 1.25
+    other = list(sampler)
+    assert first == again and sorted(first) == sorted(other) == list(range(64)) and first != other
+    lengths = sampler.lengths
+
+    def padding(order):
+        batches = [[lengths[i] for i in order[s : s + 16]] for s in range(0, 64, 16)]
+        return sum(max(b) - n for b in batches for n in b)
+
+    assert padding(first) < 0.5 * padding(range(64))
+
+
+def test_four_bit_weights_are_counted_whole_and_packed_ones_refused(rows):
+    from peft import LoraConfig
+
+    from course_lib import measure
+
+    model, tokenizer = cl.load_model(quantization="nf4")
+    plain = measure.parameters(model).total
+    config = LoraConfig(r=2, target_modules="all-linear")
+    run = cl.train(rows, model=model, tokenizer=tokenizer, peft_config=config, max_steps=1, quiet=True)
+    assert run.total_parameters == plain + run.trainable_parameters > sum(p.numel() for p in run.model.parameters())
+    assert config.target_modules == "all-linear"  # the caller's own is left as it was
+    spoilt, _ = cl.load_model(quantization="nf4")
+    next(p for p in spoilt.parameters() if hasattr(p, "quant_state")).quant_state.packing_format_for_cpu = True
+    with pytest.raises(CourseError, match="packed for reading only"):
+        cl.train(rows, model=spoilt, tokenizer=tokenizer, peft_config=config, max_steps=1, quiet=True)
+
+
 def test_bad_input(rows):
     with pytest.raises(CourseError, match="empty"):
         cl.train(rows.select([]))
