@@ -118,9 +118,8 @@ def _data(options) -> None:
 def _pretrain(options) -> None:
     from . import pretrain
 
-    recipe = pretrain.Recipe(seed=options.seed)
-    if options.tokens:
-        recipe.tokens = int(options.tokens)
+    total = int(options.tokens) if options.tokens else None
+    recipe = pretrain.Recipe.of(total, seed=options.seed) if total else pretrain.Recipe(seed=options.seed)
     folder = pretrain.pretrain(
         recipe, options.folder, minutes=options.minutes, compile_model=not options.no_compile,
         progress=lambda text: print(text, flush=True),

@@ -35,8 +35,9 @@ CHAT_TEMPLATE = (
 class Recipe:
     """Every number of the base model; sizes in tokens.
 
-    A step reads `step_tokens` tokens. Rows are short at first (`shorter`) and reach `context` in the last seventh: short rows are
-    faster, and what a note says of the text right above it is easier to find in them (sequence-length warm-up, Li et al.,
+    Two cycles: `tokens` tokens, then `again_tokens` of a mix with more of the desk's, the index's and the archive's formats,
+    with the rate warmed up again (SGDR, arXiv 1608.03983) and fresh optimizers. A step reads `step_tokens` tokens. In each cycle rows are short at first (`shorter`) and reach `context` in the last seventh:
+    short rows are faster, and what a note says of the text right above it is easier to find in them (sequence-length warm-up, Li et al.,
     arXiv 2108.06084).
     """
 
@@ -56,22 +57,43 @@ class Recipe:
     warmup: float = 0.02
     weight_decay: float = 0.1
     optimizer: str = "muon"
+    again_tokens: int = 5_000_000
+    again_rate: float = 1.5e-3
+
+    @classmethod
+    def of(cls, total: int, **others) -> Recipe:
+        """The recipe for another number of tokens, both cycles in proportion."""
+        first = round(total * cls.tokens / (cls.tokens + cls.again_tokens))
+        return cls(tokens=first, again_tokens=total - first, **others)
+
+    @property
+    def first_steps(self) -> int:
+        """Steps of the first cycle."""
+        return max(1, self.tokens // self.step_tokens)
 
     @property
     def steps(self) -> int:
-        return max(1, self.tokens // self.step_tokens)
+        return self.first_steps + self.again_tokens // self.step_tokens
+
+    def _cycle(self, step: int) -> tuple[int, int, float]:
+        """The step within its cycle, that cycle's steps, and its highest rate."""
+        if step < self.first_steps:
+            return step, self.first_steps, self.learning_rate
+        return step - self.first_steps, self.steps - self.first_steps, self.again_rate
 
     def row_length(self, step: int) -> int:
         """Tokens per row at a step."""
-        return next((length for share, length in self.shorter if step < share * self.steps), self.context)
+        step, steps, _ = self._cycle(step)
+        return next((length for share, length in self.shorter if step < share * steps), self.context)
 
     def rate(self, step: int) -> float:
-        """Linear warm-up, then a cosine from `learning_rate` to `final_rate` (SGDR, arXiv 1608.03983, §3)."""
-        warm = max(1, int(self.warmup * self.steps))
+        """Linear warm-up, then a cosine from the cycle's highest rate to `final_rate` (SGDR, arXiv 1608.03983, §3)."""
+        step, steps, highest = self._cycle(step)
+        warm = max(1, int(self.warmup * steps))
         if step < warm:
-            return self.learning_rate * (step + 1) / warm
-        progress = (step - warm) / max(1, self.steps - warm)
-        return self.final_rate + 0.5 * (self.learning_rate - self.final_rate) * (1 + math.cos(math.pi * progress))
+            return highest * (step + 1) / warm
+        progress = (step - warm) / max(1, steps - warm)
+        return self.final_rate + 0.5 * (highest - self.final_rate) * (1 + math.cos(math.pi * progress))
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -213,12 +235,29 @@ def build_optimizers(model, recipe: Recipe) -> list:
     if recipe.optimizer == "adamw":
         groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
         return [torch.optim.AdamW(groups, **adam)]
+    if next(iter(matrices)).device.type == "cpu" and not bf16_pays("cpu"):
+        import torch.optim._muon as muon
+
+        muon._zeropower_via_newtonschulz = _orthogonal
     return [
         torch.optim.Muon(
             matrices, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
         ),
         torch.optim.AdamW(rest, weight_decay=0.0, **adam),
     ]
+
+
+def _orthogonal(grad, ns_coefficients, ns_steps, eps):
+    """Muon's Newton-Schulz iteration in float32: torch's is in bfloat16, which processors without bf16 units emulate, slowly."""
+    import torch
+
+    a, b, c = ns_coefficients
+    wide = grad.float() if grad.size(0) <= grad.size(1) else grad.float().T
+    wide = wide / wide.norm().clamp(min=eps)
+    for _ in range(ns_steps):
+        gram = wide @ wide.T
+        wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=b, alpha=c), wide, beta=a)
+    return wide if grad.size(0) <= grad.size(1) else wide.T
 
 
 # ------------------------------------------------------------------ checkpoints (safetensors and JSON, never pickle)
@@ -323,7 +362,7 @@ def _pretrain(recipe, folder, minutes, save_every, compile_model, progress) -> P
             )
         recipe = earlier
     elif minutes is not None:
-        recipe.tokens = _tokens_for(recipe, minutes, device, progress)
+        recipe = Recipe.of(_tokens_for(recipe, minutes, device, progress), seed=recipe.seed)
     saved.write_text(json.dumps(asdict(recipe), indent=1))
 
     if (folder / "tokenizer.json").exists():
@@ -343,6 +382,8 @@ def _pretrain(recipe, folder, minutes, save_every, compile_model, progress) -> P
     running: list[torch.Tensor] = []
     model.train()
     for step in range(first, recipe.steps):
+        if step == recipe.first_steps:
+            optimizers = build_optimizers(model, recipe)
         rows = np.asarray(tokens[step * per_step : (step + 1) * per_step], dtype=np.int64)
         batch = torch.from_numpy(rows).view(-1, recipe.row_length(step)).to(device)
         for optimizer in optimizers:

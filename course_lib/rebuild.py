@@ -49,7 +49,7 @@ def _base(tokens) -> None:
     from .build_data import publish_model
     from .pretrain import Recipe, pretrain
 
-    recipe = Recipe(tokens=int(tokens)) if tokens else Recipe()
+    recipe = Recipe.of(int(tokens)) if tokens else Recipe()
     publish_model(pretrain(recipe))
 
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import random
+import re
 
 import pytest
 
 from course_lib import probe
 from course_lib.card import _value
-from course_lib.gazette import corpus
+from course_lib.gazette import corpus, grammar
 from course_lib.models import base_model_folder, sha256
 
 
 @pytest.fixture(scope="module")
 def check():
-    return probe.WellFormed(documents=15_000)
+    return probe.WellFormed(renderings=60, documents=4_000)
+
+
+@pytest.fixture(scope="module")
+def printed(check):
+    rng = random.Random(4)
+    return [s for _ in range(150) for s in check.split(corpus.news(rng)) if probe._is_prose(s) and s[-1] in '.?!"']
 
 
 @pytest.fixture(scope="module")
@@ -23,24 +30,36 @@ def committed():
     return json.loads((base_model_folder() / "probe.json").read_text())
 
 
-def test_well_formed_accepts_print_and_rejects_shuffled_cut_and_unclosed(check):
+def test_well_formed_accepts_print_and_rejects_shuffled_spliced_cut_and_unclosed(check, printed):
     rng = random.Random(4)
-    printed = [s for _ in range(150) for s in check.split(corpus.news(rng)) if probe._is_prose(s)]
-    accepted = sum(map(check, printed)) / len(printed)
-    shuffled = sum(check(" ".join(rng.sample(s.split(), len(s.split())))) for s in printed) / len(printed)
-    assert accepted > 0.5 and shuffled < 0.05
+
+    def share(sentences):
+        return sum(map(check, sentences)) / len(sentences)
+
+    assert share(printed) > 0.95
+    assert share([" ".join(rng.sample(s.split(), len(s.split()))) for s in printed]) < 0.01
+    assert share([" ".join(probe._halves(s)[0] + probe._halves(rng.choice(printed))[1]) for s in printed]) < 0.06
     good = next(s for s in printed if check(s) and s[0].isalpha() and '"' not in s)
     assert not check(good[:-1]) and not check(good + '"') and not check(good[0].lower() + good[1:])
     assert not check(good.replace(" ", " the the ", 1))
 
 
-def test_well_formed_does_not_mind_a_new_name(check):
-    rng = random.Random(4)
-    printed = [s for _ in range(150) for s in check.split(corpus.news(rng)) if " & " not in s and check(s)]
-    named = next(s for s in printed if " Arnsworth" in s or " Tolmouth" in s or " Wickenham" in s or " Leatherby" in s)
-    for town in ("Arnsworth", "Tolmouth", "Wickenham", "Leatherby"):
-        named = named.replace(f" {town}", " Zorblax")
-    assert check(named)
+def test_well_formed_does_not_mind_a_new_name_or_figure(check, printed):
+    towns = grammar.names("train")["town"]
+    named = [(s, t) for s in printed if check(s) for t in towns if f" {t} " in s]
+    assert len(named) > 10
+    for sentence, town in named:
+        assert check(sentence.replace(f" {town} ", " Zorblax "))
+    figures = [s for s in printed if check(s) and " per cent" in s]
+    assert figures and all(check(re.sub(r"\d[\d.]*(?= per cent)", "99", s)) for s in figures)
+
+
+def test_sentences_end_outside_quotations_only(check):
+    text = 'YULE, Monday - He said: "It is over. We go home now," and left the hall. Nobody followed him at all.'
+    assert check.split(text) == [
+        'He said: "It is over. We go home now," and left the hall.',
+        "Nobody followed him at all.",
+    ]
 
 
 def test_json_has_the_promised_shape(committed):

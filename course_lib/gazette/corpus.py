@@ -14,14 +14,18 @@ from functools import lru_cache
 
 from .grammar import (
     DAYS,
+    PATTERNS,
     SECTIONS,
     SMALL,
+    TONE_LETTERS,
     TONES,
     Item,
     Record,
     compile_pattern,
     draw_record,
+    load_reactions,
     load_section,
+    parse_lists,
     render,
     sentence,
     write_item,
@@ -153,6 +157,48 @@ def morning_list(rng: random.Random) -> str:
     return rng.choice(("Morning list", "Evening list", "For the conference")) + "\n" + "\n".join(rows)
 
 
+def remarks(rng: random.Random) -> str:
+    """A page of the desk's log in which most texts are one sentence: shorts, and what people make of the news."""
+    parts, usual = [], rng.choice(TONE_NOTES)
+    for _ in range(rng.randint(4, 9)):
+        draw = rng.random()
+        if draw < 0.4:
+            section, tone = rng.choice(SHORT_SECTIONS), rng.choice(TONES)
+            text = write_short(section, tone, rng)
+        else:
+            record = draw_record(rng.choices(SECTIONS, SECTION_WEIGHTS)[0], rng)
+            section, tone = record.section, record.tone
+            text = write_reaction(record) if draw < 0.7 else write_item(record, react=True).text
+        note = TONE_NOTES[0] if rng.random() < 0.5 else usual
+        parts.append(f"{text}\n{note.format(t=tone, s=section)}")
+    return "\n".join(parts)
+
+
+@lru_cache(maxsize=None)
+def _toned_words() -> dict[str, tuple[str, ...]]:
+    """Words by tone: the style book's own, and those of the reactions."""
+    own = parse_lists((PATTERNS / "style_book.txt").read_text(encoding="ascii"))
+    lists, _ = load_reactions()
+    groups = {}
+    for tone, letter in TONE_LETTERS.items():
+        remarks = [word for name, words in lists.items() if name.endswith(f"_{letter}") for word in words]
+        groups[tone] = tuple(dict.fromkeys([*own[tone], *remarks]))
+    return groups
+
+
+def style_book(rng: random.Random) -> str:
+    """A page of the desk's style book: which words make news sound good, bad or neither."""
+    words, tones = _toned_words(), list(TONES)
+    if rng.random() < 0.5:
+        rng.shuffle(tones)
+        head = rng.choice(("Style book.", "From the style book.", "Words and their tone."))
+        rows = [f"{tone.capitalize()}: {', '.join(rng.sample(words[tone], rng.randint(4, 8)))}." for tone in tones]
+        return "\n".join([head, *rows])
+    mark = rng.choice((": {}", " - {}", " ({})"))
+    pairs = [(rng.choice(words[tone]), tone) for tone in rng.choices(tones, k=rng.randint(6, 14))]
+    return "\n".join(["Style book.", *(word + mark.format(tone) for word, tone in pairs)])
+
+
 def triage_note(rng: random.Random) -> str:
     """Health: how soon readers must know."""
     notes = ("Triage: {}.", "Triage note: {}.", "How soon to print: {}.", "Marked {} by the desk.")
@@ -244,6 +290,26 @@ def _card(rng: random.Random) -> str:
         pairs.append(("Tone", item.record.tone))
     card = "\n".join(f"{name}: {value}" for name, value in pairs)
     return f"{card}\n{item.text}" if rng.random() < 0.25 else f"{item.text}\n{card}"
+
+
+INDEX_ROWS = ("For the index: {}.", "Index: {}.", "Listed under {}.", "In the register of names: {}.", "About: {}.")
+FIGURE_SLOTS = ("amount", "pct", "count", "years")
+FIGURE_ROWS = ("Figure: {}.", "Figure for the table: {}.", "To be checked: {}.", "Number: {}.")
+
+
+def index_page(rng: random.Random) -> str:
+    """The librarian's index: items, each with the name it is filed under, or with its one figure."""
+    name_row, figure_row = rng.choice(INDEX_ROWS), rng.choice(FIGURE_ROWS)
+    parts = []
+    for _ in range(rng.randint(3, 6)):
+        item = _item(rng, more=rng.choice((0, 0, 0, 1)))
+        known = facts(item)
+        figures = [spoken(slot, known[slot]) for slot in FIGURE_SLOTS if slot in known]
+        if "who" in known and (len(figures) != 1 or rng.random() < 0.6):
+            parts.append(f"{item.text}\n{name_row.format(known['who'])}")
+        elif len(figures) == 1:
+            parts.append(f"{item.text}\n{figure_row.format(figures[0])}")
+    return "\n".join(parts) or news(rng)
 
 
 def archive_slip(rng: random.Random) -> str:
@@ -581,13 +647,44 @@ MAIN: Mix = (
     (reading_room, 0.4),
 )
 PROOFS: Mix = ((type_proof, 92.0), (news, 8.0))
-STAGES: tuple[tuple[int, Mix], ...] = ((PROOF_DOCUMENTS, PROOFS),)  # up to this document; then `MAIN`
+SECOND: Mix = (
+    (news, 24.0),
+    (short_news, 3.0),
+    (front_page, 3.0),
+    (reprint, 4.0),
+    (roll, 3.0),
+    (type_proof, 2.0),
+    (desk_note, 4.0),
+    (desk_log, 4.0),
+    (remarks, 8.0),
+    (style_book, 3.0),
+    (morning_list, 2.0),
+    (triage_note, 2.0),
+    (case_digest, 2.0),
+    (page_plan, 1.0),
+    (record_card, 7.0),
+    (index_page, 8.0),
+    (archive_slip, 4.0),
+    (interview, 5.0),
+    (headline_after, 2.0),
+    (in_brief, 2.0),
+    (editors_choice, 1.0),
+    (letter, 2.0),
+    (box, 0.8),
+    (advertisement, 0.3),
+    (reading_room, 0.4),
+)
+SECOND_DOCUMENT = 154_090  # where the first 18M tokens end
+STAGES: tuple[tuple[int, Mix], ...] = (
+    (PROOF_DOCUMENTS, PROOFS),
+    (SECOND_DOCUMENT, MAIN),
+)  # up to this one; then `SECOND`
 
 
 def document(index: int, seed: int = 0) -> str:
     """Document number `index` of the corpus with this seed."""
     rng = random.Random(seed * 1_000_003 + index)
-    mix = next((mix for end, mix in STAGES if index < end), MAIN)
+    mix = next((mix for end, mix in STAGES if index < end), SECOND)
     writers, weights = zip(*mix, strict=True)
     return rng.choices(writers, weights)[0](rng)
 
