@@ -13,6 +13,7 @@ import warnings
 # Read by the hub library when it is imported, so decided here: the course's own model needs no network.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler of `measure.peak_memory` tells its own story on stderr
 os.environ.setdefault("HF_HUB_OFFLINE", "0" if os.environ.get("COURSE_MODEL") else "1")
 
 # tqdm asks for a widget library that the course does without; its bars are plain text here.

@@ -181,6 +181,30 @@ def test_a_packed_model_is_refused(folders):
         models.keep_unpacked(model)
 
 
+def test_a_model_marked_as_packed_is_refused_on_any_processor(folders):
+    model, tokenizer = cl.load_model(folders["llama"], quantization="nf4")
+    four_bit_layers(model)[0].weight.quant_state.packing_format_for_cpu = True
+    rows = cl.load_instructions("section")["train"].select(range(4))
+    with pytest.raises(CourseError, match="packed for reading only"):
+        models.keep_unpacked(model)
+    with pytest.raises(CourseError, match="packed for reading only"):
+        cl.train(rows, model=model, tokenizer=tokenizer, max_steps=1, quiet=True)
+
+
+def test_training_a_model_loaded_without_the_course_keeps_it_unpacked(folders):
+    from peft import LoraConfig
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    four_bits = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4")
+    bare = AutoModelForCausalLM.from_pretrained(folders["llama"], quantization_config=four_bits)
+    for layer in four_bit_layers(bare):
+        layer.support_avx512bf16_for_cpu = True  # as on a processor with that path
+    rows, tokenizer = cl.load_instructions("section")["train"].select(range(4)), cl.load_tokenizer(folders["llama"])
+    config = LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")
+    run = cl.train(rows, model=bare, tokenizer=tokenizer, peft_config=config, batch_size=4, max_steps=1, quiet=True)
+    assert not any(layer.support_avx512bf16_for_cpu for layer in four_bit_layers(run.model))
+
+
 # ------------------------------------------------------------------ what is loaded
 
 

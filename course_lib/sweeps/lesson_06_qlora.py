@@ -1,9 +1,9 @@
 """Reference runs of lesson 06: reading with rounded weights, QLoRA beside LoRA, and the gradients that a packed model loses.
 
 `part` "reading": perplexity of the base model on held-out news, its linear weights rounded to a code book in blocks. "tuning":
-LoRA with the base in float32, NF4 or FP4; the same rows, steps and rate as lesson 05. "trap": per layer, what is left of
-the gradient of `lora_A` after one `generate()` with bitsandbytes as it comes, in per cent of its norm before. On two idle cores
-the whole takes about four minutes.
+LoRA with the base in float32, NF4 or FP4, and a control with only the adapter in bfloat16; the same rows, steps and rate as
+lesson 05. "trap": per layer, what is left of the gradient of `lora_A` after one `generate()` with bitsandbytes as it comes, in
+per cent of its norm before. On two idle cores the whole takes about four minutes.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from ..evaluation import generate, held_out_news, perplexity
 from ..gazette.grammar import SECTIONS
-from ..models import load_model
+from ..models import QUANTIZATIONS, load_model
 from ..training import train
-from .lesson_05_lora import BATCH, ITEMS, MANY, RATES, SEEDS, lora, measured, rows
+from .lesson_05_lora import BATCH, ITEMS, RATES, SEEDS, lora, measured, rows
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 KINDS = ("INT4", "FP4", "NF4")
 BLOCKS = (32, 64, 128, 256, 1024, 4096)
 NEWS = 25  # items a section, for perplexity
+MANY = 400  # test rows of the runs that the lesson compares
+HALF = "float32, adapter in bfloat16"  # the control: TRL trains the adapter of a 4-bit model in bfloat16
 
 
 def news() -> list[str]:
@@ -74,15 +76,24 @@ def reading_job(kind: str | None, block: int) -> dict[str, float]:
 
 
 def tuning_job(base: str, seed: int, items: int) -> dict:
-    """One LoRA run on tone with the base in `base`: "float32", or four bits ("nf4", "fp4")."""
-    model, tokenizer = load_model(quantization=None if base == "float32" else base)
-    config, rate = lora(), RATES["LoRA"]
+    """One LoRA run on tone with the base in `base`: "float32", four bits ("nf4", "fp4"), or `HALF`."""
+    import torch
+    from peft import get_peft_model
+
+    model, tokenizer = load_model(quantization=base if base in QUANTIZATIONS else None)
+    config = lora()
+    if base == HALF:
+        torch.manual_seed(seed)
+        model, config = get_peft_model(model, config), None
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.to(torch.bfloat16)
     run = train(
         rows(seed),
         model=model,
         tokenizer=tokenizer,
         peft_config=config,
-        learning_rate=rate,
+        learning_rate=RATES["LoRA"],
         batch_size=BATCH,
         seed=seed,
         quiet=True,
@@ -153,4 +164,5 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
         for base in ("float32", "nf4"):
             yield {"part": "tuning", "base": base, "seed": seed}, partial(tuning_job, base, seed, MANY)
     for seed in SEEDS[:2]:
-        yield {"part": "tuning", "base": "fp4", "seed": seed}, partial(tuning_job, "fp4", seed, ITEMS)
+        for base in ("fp4", HALF):
+            yield {"part": "tuning", "base": base, "seed": seed}, partial(tuning_job, base, seed, ITEMS)
