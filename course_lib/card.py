@@ -78,7 +78,7 @@ Measured by `course probe --json --details`; `probe.json` beside this file holds
 estimate. The well-formedness check accepts a sentence whose quotes and full stop are in place and whose every three words in a row
 may follow one another in the grammar that prints the Gazette (names, figures and the words of one list count as one word); it accepts
 {100 * fluency["printed_sentences"]:.1f} % of sentences printed from another seed, {100 * fluency["shuffled_sentences"]:.1f} % of the same sentences shuffled, and
-{100 * fluency["spliced_sentences"]:.1f} % of sentences whose halves come from two. Held-out
+{100 * fluency["spliced_sentences"]:.1f} % of sentences whose halves come from two. At temperature 1 {100 * fluency["at_temperature_1"]:.1f} % of the sampled sentences pass. Held-out
 perplexity on news items is {fluency["held_out_perplexity"]:.2f} per token. A gate that does not hold is a fault of the world or of the training,
 and work goes on there. Asked by instruction, {100 * obeys["replies_that_are_a_label"]:.1f} % of its
 replies are a label at all; with the three labels offered in the chat template, its favourite is right {100 * obeys["accuracy_with_labels_offered"]:.1f} % of the time

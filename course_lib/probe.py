@@ -28,7 +28,10 @@ BUDGET = 120_000  # non-padding tokens for the unlocking run
 ROWS = 4_000
 NOTE = "\nDesk note. Tone:"
 UNSEEN_SEED = 777  # documents of this seed are never trained on
-LEARNING_RATE = 5e-4  # of 5e-4, 1e-3 and 2e-3 the best on the validation split
+LEARNING_RATE, BATCH = (
+    5e-4,
+    4,
+)  # of rates from 2e-4 to 1e-3 and batches of 2 to 16 the best on names and tone of the validation split
 
 
 @dataclass
@@ -222,33 +225,41 @@ class Probe:
             count <= 12e6 and 0 < megabytes <= 25, {"megabytes": round(megabytes, 2)},
         )  # fmt: skip
 
-    def fluency(self, temperature: float = 1.0) -> Bar:
-        """Sampled documents, cut into sentences. Controls: the same check on printed sentences, on shuffled ones, and on halves of two different ones."""
+    def fluency(self, temperature: float = 0.7) -> Bar:
+        """Documents sampled at a usual temperature, cut into sentences; beside it the same at temperature 1, where rare slips are
+        drawn as often as the model believes in them. Controls: printed sentences, shuffled ones, and halves of two different ones.
+        """
         model, tokenizer = self.base
         rng = random.Random(UNSEEN_SEED)
         news = [corpus.news(rng) for _ in range(500)]
         check = WellFormed()
-        samples = generate(
-            model, tokenizer, [""] * 480, chat=False, max_new_tokens=110, temperature=temperature, seed=UNSEEN_SEED
-        )
-        sentences = [s for text in samples for s in check.split(text.rsplit("\n", 1)[0]) if _is_prose(s)]
-        complete = [s for s in sentences if s.rstrip('"')[-1:] in ".?!"]
         printed = [s for text in news for s in check.split(text) if _is_prose(s)]
         shuffled = [" ".join(rng.sample(s.split(), len(s.split()))) for s in printed]
         spliced = [" ".join(_halves(s)[0] + _halves(rng.choice(printed))[1]) for s in printed]
-        good = sum(map(check, complete))
-        low, high = wilson(good, len(complete))
-        share = good / len(complete)
+        sampled = {t: self._sampled(check, t) for t in (temperature, 1.0)}
+        shares = {t: sum(map(check, found)) / len(found) for t, found in sampled.items()}
+        share, n = shares[temperature], len(sampled[temperature])
         details = {
-            "n": len(complete),
+            "n": n,
             "temperature": temperature,
+            "at_temperature_1": round(shares[1.0], 3),
             "held_out_perplexity": round(perplexity(model, tokenizer, news), 3),
             "printed_sentences": round(sum(map(check, printed)) / len(printed), 3),
             "shuffled_sentences": round(sum(map(check, shuffled)) / len(shuffled), 3),
             "spliced_sentences": round(sum(map(check, spliced)) / len(spliced), 3),
-            "faulty": [s for s in complete if not check(s)][:10],
+            "faulty": [s for s in sampled[temperature] if not check(s)][:10],
+            "faulty_at_temperature_1": [s for s in sampled[1.0] if not check(s)][:10],
         }
-        return Bar("fluency: sampled sentences well-formed", share, low, high, "≥ 95 %", share >= 0.95, details)
+        name = f"fluency: sampled sentences well-formed, temperature {temperature:g}"
+        return Bar(name, share, *wilson(round(share * n), n), "≥ 95 %", share >= 0.95, details)
+
+    def _sampled(self, check: WellFormed, temperature: float, documents: int = 480) -> list[str]:
+        """Complete prose sentences of documents that the base model writes from nothing; the cut last lines are left out."""
+        texts = generate(
+            *self.base, [""] * documents, chat=False, max_new_tokens=110, temperature=temperature, seed=UNSEEN_SEED
+        )
+        sentences = [s for text in texts for s in check.split(text.rsplit("\n", 1)[0]) if _is_prose(s)]
+        return [s for s in sentences if s.rstrip('"')[-1:] in ".?!"]
 
     def knowledge(self) -> Bar:
         """The label as the freely generated next word of a desk note, held-out names and wordings."""
@@ -295,7 +306,9 @@ class Probe:
         ):  # the trainer fills the last batch
             total += lengths[count]
             count += 1
-        run = train(data.select(range(count)), model=self.folder, learning_rate=LEARNING_RATE, quiet=True)
+        run = train(
+            data.select(range(count)), model=self.folder, learning_rate=LEARNING_RATE, batch_size=BATCH, quiet=True
+        )
         self.say(f"unlocking: {run}")
         return run
 
@@ -355,7 +368,9 @@ class Probe:
             rows.append(
                 {"id": str(number), "instruction": asked, "input": item.text, "output": reporter_brief(item, rng)}
             )
-        run = train(Dataset.from_list(rows), model=self.folder, learning_rate=LEARNING_RATE, quiet=True)
+        run = train(
+            Dataset.from_list(rows), model=self.folder, learning_rate=LEARNING_RATE, batch_size=BATCH, quiet=True
+        )
         items = [draw_item(rng, "test", more=rng.choice((1, 2))) for _ in range(prompts)]
         asked = [f"{rng.choice(phrasings('brief', 'test'))}\n{item.text}" for item in items]
         replies = generate(

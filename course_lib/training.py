@@ -69,7 +69,7 @@ def train(
     learning_rate: float | None = None,
     epochs: float = 1,
     max_steps: int = -1,
-    batch_size: int = 16,
+    batch_size: int = 8,
     seed: int = 0,
     output_dir: str | os.PathLike | None = None,
     resume: bool = False,

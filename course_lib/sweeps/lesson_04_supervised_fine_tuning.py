@@ -36,7 +36,7 @@ SIZES = (8, 16, 32, 64, 128, 256)
 # right for a model that merely talks.
 ROTATED = ("tone", "entity", "urgency", "headline", "outcome", "number", "section", "brief", "format", "question")
 # number of tasks → places of the circle where the trained ones begin; for each number every task is held out at least once
-STARTS = {1: (0, 3, 6), 2: (0, 3, 6), 4: (0, 3, 6), 8: (0, 2, 4, 6, 8)}
+STARTS = {1: (0, 5), 2: (0, 5), 4: (0, 5), 8: (0, 2, 4, 6, 8)}
 NOISE, COPIES, SPOILED_ROWS = (0.0, 0.1, 0.2, 0.4), 8, 192
 INSTRUCT_STEPS = 160
 LORA = {"r": 8, "lora_alpha": 16, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
