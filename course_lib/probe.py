@@ -68,7 +68,7 @@ class WellFormed:
         self.longest = max(map(len, self.lists))
         for text in _outlines(rng, renderings):
             self._learn(text)
-        for text in corpus.documents(documents, seed):
+        for text in corpus.documents(documents, seed, corpus.SECOND_DOCUMENT - documents // 2):  # of both mixes
             for sentence in self.split(text):
                 self._learn(sentence)
 
@@ -233,7 +233,7 @@ class Probe:
         rng = random.Random(UNSEEN_SEED)
         news = [corpus.news(rng) for _ in range(500)]
         check = WellFormed()
-        printed = [s for text in news for s in check.split(text) if _is_prose(s)]
+        printed = [s for text in news for s in check.split(text) if _is_prose(s) and s.rstrip('"')[-1:] in ".?!"]
         shuffled = [" ".join(rng.sample(s.split(), len(s.split()))) for s in printed]
         spliced = [" ".join(_halves(s)[0] + _halves(rng.choice(printed))[1]) for s in printed]
         sampled = {t: self._sampled(check, t) for t in (temperature, 1.0)}
