@@ -76,10 +76,11 @@ def run(
     """
     from .data import load_instructions
     from .evaluation import evaluate
+    from .pretrain import bf16_pays
 
     data = load_instructions("tone")
     picked = data["train"].select(range(rows))
-    if measure_bf16:
+    if measure_bf16 and bf16_pays():  # without units for it bf16 is emulated, many times as slow
         say(f"bf16 autocast: {remember_bf16(picked.select(range(min(rows, 8 * BATCH))))}")
     few = picked.select(range(min(rows, 2 * BATCH)))
     speeds: dict[str, list[float]] = {name: [] for name in CONTENDERS}
