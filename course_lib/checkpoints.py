@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import CourseError
+from .models import sha256
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -64,17 +65,12 @@ def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 # ------------------------------------------------------------------ whole or broken
 
 
 def seal(folder: Path, mine: dict[str, Any]) -> None:
     """Declare a checkpoint whole: write down whose it is and the checksum of each file."""
-    files = {f.name: _file_hash(f) for f in sorted(folder.iterdir()) if f.is_file() and f.name != SEAL}
+    files = {f.name: sha256(f) for f in sorted(folder.iterdir()) if f.is_file() and f.name != SEAL}
     unfinished = folder / f"{SEAL}.part"
     unfinished.write_text(json.dumps({"run": mine, "files": files}, indent=1) + "\n", encoding="utf-8")
     os.replace(unfinished, folder / SEAL)
@@ -91,7 +87,7 @@ def fault(folder: Path) -> str | None:
     for name, expected in files.items():
         if not (folder / name).is_file():
             return f"{name} is missing"
-        if _file_hash(folder / name) != expected:
+        if sha256(folder / name) != expected:
             return f"{name} was cut short or changed"
     return None
 

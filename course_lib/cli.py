@@ -118,8 +118,8 @@ def _data(options) -> None:
 def _pretrain(options) -> None:
     from . import pretrain
 
-    total = int(options.tokens) if options.tokens else None
-    recipe = pretrain.Recipe.of(total, seed=options.seed) if total else pretrain.Recipe(seed=options.seed)
+    seed, make = options.seed, pretrain.Recipe
+    recipe = make.of(int(options.tokens), seed=seed) if options.tokens else make(seed=seed)
     folder = pretrain.pretrain(
         recipe, options.folder, minutes=options.minutes, compile_model=not options.no_compile,
         progress=lambda text: print(text, flush=True),

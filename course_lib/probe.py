@@ -28,10 +28,8 @@ BUDGET = 120_000  # non-padding tokens for the unlocking run
 ROWS = 4_000
 NOTE = "\nDesk note. Tone:"
 UNSEEN_SEED = 777  # documents of this seed are never trained on
-LEARNING_RATE, BATCH = (
-    5e-4,
-    4,
-)  # of rates from 2e-4 to 1e-3 and batches of 2 to 16 the best on names and tone of the validation split
+# Of rates from 2e-4 to 1e-3 and batches of 2 to 16 the best on names and tone of the validation split.
+LEARNING_RATE, BATCH = 5e-4, 4
 
 
 @dataclass
@@ -97,7 +95,7 @@ class WellFormed:
 
     def __call__(self, sentence: str) -> bool:
         whole = sentence[:1].isupper() or sentence[:1] in '"0123456789'
-        closed = sentence.rstrip('"')[-1:] in ".?!" and sentence.count('"') % 2 == 0
+        closed = _ends(sentence) and sentence.count('"') % 2 == 0
         article = re.search(r"\b[Aa] (?=[aeio])(?!one\b|once\b|one-|eu)", sentence)
         return whole and closed and not article and self._cuts(_words(sentence))
 
@@ -233,7 +231,7 @@ class Probe:
         rng = random.Random(UNSEEN_SEED)
         news = [corpus.news(rng) for _ in range(500)]
         check = WellFormed()
-        printed = [s for text in news for s in check.split(text) if _is_prose(s) and s.rstrip('"')[-1:] in ".?!"]
+        printed = [s for text in news for s in check.split(text) if _is_prose(s) and _ends(s)]
         shuffled = [" ".join(rng.sample(s.split(), len(s.split()))) for s in printed]
         spliced = [" ".join(_halves(s)[0] + _halves(rng.choice(printed))[1]) for s in printed]
         sampled = {t: self._sampled(check, t) for t in (temperature, 1.0)}
@@ -259,7 +257,7 @@ class Probe:
             *self.base, [""] * documents, chat=False, max_new_tokens=110, temperature=temperature, seed=UNSEEN_SEED
         )
         sentences = [s for text in texts for s in check.split(text.rsplit("\n", 1)[0]) if _is_prose(s)]
-        return [s for s in sentences if s.rstrip('"')[-1:] in ".?!"]
+        return [s for s in sentences if _ends(s)]
 
     def knowledge(self) -> Bar:
         """The label as the freely generated next word of a desk note, held-out names and wordings."""
@@ -409,6 +407,11 @@ class Probe:
 def _halves(sentence: str) -> tuple[list[str], list[str]]:
     words = sentence.split()
     return words[: len(words) // 2], words[len(words) // 2 :]
+
+
+def _ends(sentence: str) -> bool:
+    """Whether it closes with a full stop, a question mark or an exclamation mark, quotes aside."""
+    return sentence.rstrip('"')[-1:] in ".?!"
 
 
 def _is_prose(sentence: str) -> bool:

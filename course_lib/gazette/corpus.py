@@ -126,24 +126,24 @@ def _noted_item(rng: random.Random) -> tuple[str, Record]:
     return sentence(render(rng.choice(record.event.lines["h"]), record)).rstrip("."), record
 
 
-def desk_note(rng: random.Random) -> str:
-    """A page of the desk's log: some texts, each with the sub-editor's note of its tone."""
+def _noted(rng: random.Random, draw, count: tuple[int, int], plain: float = 0.5) -> str:
+    """Texts from `draw`, each with the sub-editor's note under it: in the plainest wording with chance `plain`, else the page's."""
     parts, usual = [], rng.choice(TONE_NOTES)
-    for _ in range(rng.randint(2, 6)):
-        text, section, tone = _noted_text(rng)
-        note = TONE_NOTES[0] if rng.random() < 0.5 else usual
+    for _ in range(rng.randint(*count)):
+        text, section, tone = draw(rng)
+        note = TONE_NOTES[0] if rng.random() < plain else usual
         parts.append(f"{text}\n{note.format(t=tone, s=section)}")
     return "\n".join(parts)
+
+
+def desk_note(rng: random.Random) -> str:
+    """A page of the desk's log: some texts, each with the sub-editor's note of its tone."""
+    return _noted(rng, _noted_text, (2, 6))
 
 
 def desk_log(rng: random.Random) -> str:
     """A long page of the desk's log, mostly in one wording: texts and the sub-editor's notes of their tone."""
-    parts, usual = [], rng.choice(TONE_NOTES)
-    for _ in range(rng.randint(4, 9)):
-        text, section, tone = _noted_text(rng)
-        note = TONE_NOTES[0] if rng.random() < 0.6 else usual
-        parts.append(f"{text}\n{note.format(t=tone, s=section)}")
-    return "\n".join(parts)
+    return _noted(rng, _noted_text, (4, 9), plain=0.6)
 
 
 def morning_list(rng: random.Random) -> str:
@@ -159,19 +159,18 @@ def morning_list(rng: random.Random) -> str:
 
 def remarks(rng: random.Random) -> str:
     """A page of the desk's log in which most texts are one sentence: shorts, and what people make of the news."""
-    parts, usual = [], rng.choice(TONE_NOTES)
-    for _ in range(rng.randint(4, 9)):
-        draw = rng.random()
-        if draw < 0.4:
-            section, tone = rng.choice(SHORT_SECTIONS), rng.choice(TONES)
-            text = write_short(section, tone, rng)
-        else:
-            record = draw_record(rng.choices(SECTIONS, SECTION_WEIGHTS)[0], rng)
-            section, tone = record.section, record.tone
-            text = write_reaction(record) if draw < 0.7 else write_item(record, react=True).text
-        note = TONE_NOTES[0] if rng.random() < 0.5 else usual
-        parts.append(f"{text}\n{note.format(t=tone, s=section)}")
-    return "\n".join(parts)
+    return _noted(rng, _remark, (4, 9))
+
+
+def _remark(rng: random.Random) -> tuple[str, str, str]:
+    """A short, a reaction, or an item with one; with section and tone."""
+    draw = rng.random()
+    if draw < 0.4:
+        section, tone = rng.choice(SHORT_SECTIONS), rng.choice(TONES)
+        return write_short(section, tone, rng), section, tone
+    record = draw_record(rng.choices(SECTIONS, SECTION_WEIGHTS)[0], rng)
+    text = write_reaction(record) if draw < 0.7 else write_item(record, react=True).text
+    return text, record.section, record.tone
 
 
 @lru_cache(maxsize=None)

@@ -18,7 +18,7 @@ from ..evaluation import generate, held_out_news, perplexity
 from ..gazette.grammar import SECTIONS
 from ..models import QUANTIZATIONS, load_model
 from ..training import train
-from .lesson_05_lora import BATCH, ITEMS, RATES, SEEDS, lora, measured, rows
+from .lesson_05_lora import BATCH, ITEMS, RATES, SEEDS, linear_weights, lora, measured, rows
 
 if TYPE_CHECKING:
     import torch
@@ -58,12 +58,9 @@ def rounded(weights: torch.Tensor, book: torch.Tensor, block: int) -> torch.Tens
 
 def with_rounded(model: PreTrainedModel, book: torch.Tensor, block: int) -> PreTrainedModel:
     """A copy of a model with the linear weights of its blocks rounded; embeddings, norms and output layer as they were."""
-    import torch
-
     twin = copy.deepcopy(model)
-    for name, module in twin.named_modules():
-        if type(module) is torch.nn.Linear and "lm_head" not in name:
-            module.weight.data = rounded(module.weight.data, book, block)
+    for weight in linear_weights(twin).values():
+        weight.data = rounded(weight.data, book, block)
     return twin
 
 
