@@ -279,6 +279,39 @@ def label_offered(
     return chosen
 
 
+def answer_loss(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, data: Sequence[dict]) -> float:
+    """Cross-entropy of the right answers and the end mark behind them, given the prompts: nats per token.
+
+    A model that has diverged may return NaN; then the loss of guessing every token is returned, as for any worse one.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    end = tokenizer.eos_token_id
+    pairs = []
+    for row in data:
+        prompt = tokenizer(chat_prompt(tokenizer, prompt_text(row)), add_special_tokens=False)["input_ids"]
+        answer = tokenizer(" " + row["output"], add_special_tokens=False)["input_ids"]
+        pairs.append((prompt, [*answer, end]))
+    pairs.sort(key=lambda pair: len(pair[0]))
+    total = count = 0
+    with torch.inference_mode():
+        for start in range(0, len(pairs), 64):
+            batch = pairs[start : start + 64]
+            width = max(len(p) + len(a) for p, a in batch)
+            ids = torch.full((len(batch), width), tokenizer.pad_token_id)
+            labels = torch.full((len(batch), width), -100)
+            for i, (prompt, answer) in enumerate(batch):
+                ids[i, : len(prompt) + len(answer)] = torch.tensor(prompt + answer)
+                labels[i, len(prompt) : len(prompt) + len(answer)] = torch.tensor(answer)
+            # Padding stands on the right, behind everything that counts, so a causal model needs no mask.
+            logits = model(input_ids=ids.to(model.device)).logits[:, :-1].float().cpu()
+            total += F.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), reduction="sum").item()
+            count += int((labels[:, 1:] != -100).sum())
+    guessing = math.log(len(tokenizer))
+    return round(min(total / count, guessing), 5) if math.isfinite(total) else round(guessing, 5)
+
+
 def perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> float:
     """exp of the mean negative log-likelihood per token, each text on its own after the start mark."""
     import torch

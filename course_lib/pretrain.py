@@ -11,6 +11,8 @@ at once, since two of them on two cores are 5–12 times slower than one after t
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import json
 import math
 import os
@@ -35,13 +37,13 @@ CHAT_TEMPLATE = (
 class Recipe:
     """Every number of the base model; sizes in tokens.
 
-    Two cycles: `tokens` tokens, then `again_tokens` of a mix with more of the desk's, the index's and the archive's formats,
-    with the rate warmed up again (SGDR, arXiv 1608.03983) and fresh optimizers. A step reads `step_tokens` tokens. In each cycle rows are short at first (`shorter`) and reach `context` in the last seventh:
-    short rows are faster, and what a note says of the text right above it is easier to find in them (sequence-length warm-up, Li et al.,
-    arXiv 2108.06084).
+    A cycle is a number of tokens and the highest rate in it; each begins with a warm-up of the rate (SGDR, arXiv 1608.03983) and
+    fresh optimizers. A step reads `step_tokens` tokens. In each cycle rows are short at first (`shorter`) and reach `context` in
+    the last seventh: short rows are faster, and what a note says of the text right above it is easier to find in them
+    (sequence-length warm-up, Li et al., arXiv 2108.06084).
     """
 
-    tokens: int = 18_000_000
+    cycles: tuple[tuple[int, float], ...] = ((18_000_000, 4e-3), (5_000_000, 1.5e-3), (20_000_000, 3e-3))
     seed: int = 0
     vocabulary: int = 2048
     hidden: int = 256
@@ -52,34 +54,35 @@ class Recipe:
     context: int = 512
     step_tokens: int = 4096
     shorter: tuple[tuple[float, int], ...] = ((0.6, 128), (0.85, 256))  # (up to this share of the steps, row length)
-    learning_rate: float = 4e-3
     final_rate: float = 1e-4
     warmup: float = 0.02
     weight_decay: float = 0.1
     optimizer: str = "muon"
-    again_tokens: int = 5_000_000
-    again_rate: float = 1.5e-3
 
     @classmethod
     def of(cls, total: int, **others) -> Recipe:
-        """The recipe for another number of tokens, both cycles in proportion."""
-        first = round(total * cls.tokens / (cls.tokens + cls.again_tokens))
-        return cls(tokens=first, again_tokens=total - first, **others)
+        """The recipe for another number of tokens: one cycle, at the rate of the first."""
+        return cls(cycles=((total, cls.cycles[0][1]),), **others)
 
     @property
-    def first_steps(self) -> int:
-        """Steps of the first cycle."""
-        return max(1, self.tokens // self.step_tokens)
+    def tokens(self) -> int:
+        return sum(tokens for tokens, _ in self.cycles)
+
+    @property
+    def starts(self) -> list[int]:
+        """The first step of each cycle, and the number of all steps."""
+        lengths = [max(1, tokens // self.step_tokens) for tokens, _ in self.cycles]
+        return [0, *itertools.accumulate(lengths)]
 
     @property
     def steps(self) -> int:
-        return self.first_steps + self.again_tokens // self.step_tokens
+        return self.starts[-1]
 
     def _cycle(self, step: int) -> tuple[int, int, float]:
         """The step within its cycle, that cycle's steps, and its highest rate."""
-        if step < self.first_steps:
-            return step, self.first_steps, self.learning_rate
-        return step - self.first_steps, self.steps - self.first_steps, self.again_rate
+        starts = self.starts
+        cycle = bisect.bisect_right(starts, step) - 1
+        return step - starts[cycle], starts[cycle + 1] - starts[cycle], self.cycles[cycle][1]
 
     def row_length(self, step: int) -> int:
         """Tokens per row at a step."""
@@ -99,7 +102,8 @@ class Recipe:
 def read_recipe(path: Path) -> Recipe:
     """A recipe as `asdict` wrote it."""
     fields = json.loads(path.read_text())
-    fields["shorter"] = tuple(tuple(pair) for pair in fields["shorter"])
+    for name in ("cycles", "shorter"):
+        fields[name] = tuple(tuple(pair) for pair in fields[name])
     return Recipe(**fields)
 
 
@@ -231,7 +235,8 @@ def build_optimizers(model, recipe: Recipe) -> list:
 
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     rest = [p for n, p in model.named_parameters() if not (p.ndim == 2 and "embed" not in n)]
-    adam = {"lr": recipe.learning_rate, "betas": (0.9, 0.95), "fused": True}
+    rate = recipe.cycles[0][1]  # the schedule sets it at every step
+    adam = {"lr": rate, "betas": (0.9, 0.95), "fused": True}
     if recipe.optimizer == "adamw":
         groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
         return [torch.optim.AdamW(groups, **adam)]
@@ -240,9 +245,7 @@ def build_optimizers(model, recipe: Recipe) -> list:
 
         muon._zeropower_via_newtonschulz = _orthogonal
     return [
-        torch.optim.Muon(
-            matrices, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
-        ),
+        torch.optim.Muon(matrices, lr=rate, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(rest, weight_decay=0.0, **adam),
     ]
 
@@ -378,11 +381,11 @@ def _pretrain(recipe, folder, minutes, save_every, compile_model, progress) -> P
     forward = torch.compile(model, dynamic=False) if compile_model else model
     use_bf16 = bf16_pays(device)
     per_step = recipe.step_tokens
-    started, first = time.monotonic(), state["step"]
+    started, first, starts = time.monotonic(), state["step"], recipe.starts[1:]
     running: list[torch.Tensor] = []
     model.train()
     for step in range(first, recipe.steps):
-        if step == recipe.first_steps:
+        if step in starts:
             optimizers = build_optimizers(model, recipe)
         rows = np.asarray(tokens[step * per_step : (step + 1) * per_step], dtype=np.int64)
         batch = torch.from_numpy(rows).view(-1, recipe.row_length(step)).to(device)

@@ -54,7 +54,7 @@ def test_health_has_urgencies_and_courts_have_outcomes():
 
 
 def test_held_out_names_and_the_withheld_section_never_reach_the_corpus():
-    text = "\n".join(corpus.documents(3000, seed=0))
+    text = "\n".join([*corpus.documents(3000, seed=0), *corpus.documents(3000, seed=0, start=corpus.THIRD_DOCUMENT)])
     held_out = grammar.names("heldout")
     for part in ("surname", "stem", "town", "venue_name"):
         leaked = [n for n in held_out[part] if re.search(rf"\b{re.escape(n)}\b(?! \w*(?:side|field))", text)]
@@ -62,6 +62,28 @@ def test_held_out_names_and_the_withheld_section_never_reach_the_corpus():
         assert not [n for n in leaked if n not in allowed], leaked
     wool = grammar.load_section(grammar.WITHHELD)
     assert not any(event.name in text for event in wool.events)
+
+
+def test_recast_gives_every_name_one_new_one_and_touches_nothing_else():
+    text = "TARNHAM, Monday - An Oakmere baker, Kwame Sorensen, left Tarnham. Sorensen is 40.\nName: Kwame Sorensen\nTown: Tarnham"
+    printed = grammar.names("train")
+    assert "Tarnham" in printed["town"] and "Sorensen" in printed["surname"] and "Oakmere" in printed["stem"]
+    new = corpus.recast(random.Random(0), text)
+    town, stem, surname = re.fullmatch(
+        r"([A-Z]+), Monday - An (\w+) baker, Kwame (\w+), left \w+\. \w+ is 40\.\nName: Kwame \w+\nTown: \w+", new
+    ).groups()
+    assert new.count(surname) == 3 and new.count(town.capitalize()) == 2 and len({town, stem, surname}) == 3
+    assert (town[0], stem[0], surname[0]) == ("T", "O", "S")  # so that the article before it still fits
+    assert not {"Tarnham", "Oakmere", "Sorensen"} & set(re.findall(r"\w+", new))
+
+
+def test_no_coined_name_is_a_held_out_one(monkeypatch):
+    _, kept = corpus._printed_names()
+    held_out = grammar.names("heldout")["surname"][0]
+    assert held_out in kept
+    drawn = iter([held_out, held_out, "Zorbel"])
+    monkeypatch.setattr(corpus, "coin", lambda rng, initial: next(drawn))
+    assert corpus.recast(random.Random(0), "Mr Sorensen") == "Mr Zorbel"
 
 
 def test_unknown_slot_names_file_and_line(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from course_lib.errors import CourseError
 from course_lib.pretrain import Recipe
 
 TINY = Recipe(
-    tokens=15_360, again_tokens=15_360, vocabulary=512, hidden=64, layers=2, heads=2, kv_heads=1, mlp=64, context=64, step_tokens=512,
+    cycles=((15_360, 4e-3), (15_360, 1.5e-3)), vocabulary=512, hidden=64, layers=2, heads=2, kv_heads=1, mlp=64, context=64, step_tokens=512,
     shorter=((0.5, 32),),
 )  # fmt: skip
 RUN = """
@@ -40,20 +40,20 @@ def weights(folder):
 
 
 def test_rates_and_row_lengths_follow_the_recipe():
-    recipe = Recipe(tokens=4096 * 1000, again_tokens=4096 * 500)
+    recipe = Recipe(cycles=((4096 * 1000, 4e-3), (4096 * 500, 1.5e-3)))
     rates = [recipe.rate(step) for step in range(1000)]
-    assert max(rates) == pytest.approx(recipe.learning_rate) and rates.index(max(rates)) == 20 - 1
+    assert max(rates) == pytest.approx(4e-3) and rates.index(max(rates)) == 20 - 1
     assert rates[-1] == pytest.approx(recipe.final_rate, rel=0.05)
     assert [recipe.row_length(step) for step in (0, 599, 600, 849, 850, 999)] == [128, 128, 256, 256, 512, 512]
     again = [recipe.rate(step) for step in range(1000, recipe.steps)]
-    assert len(again) == 500 and max(again) == pytest.approx(recipe.again_rate) and again.index(max(again)) == 10 - 1
+    assert len(again) == 500 and max(again) == pytest.approx(1.5e-3) and again.index(max(again)) == 10 - 1
     assert [recipe.row_length(1000 + step) for step in (0, 299, 300, 425, 499)] == [128, 128, 256, 512, 512]
 
 
-def test_a_smaller_recipe_keeps_the_proportion_of_the_cycles():
-    whole, small = Recipe(), Recipe.of(2_300_000)
-    assert small.tokens + small.again_tokens == 2_300_000
-    assert small.tokens / small.again_tokens == pytest.approx(whole.tokens / whole.again_tokens, rel=1e-3)
+def test_a_smaller_recipe_is_one_cycle():
+    small = Recipe.of(2_300_000, seed=3)
+    assert small.tokens == 2_300_000 and small.seed == 3
+    assert small.cycles == ((2_300_000, Recipe.cycles[0][1]),)
 
 
 def test_muon_in_float32_makes_a_step_nearly_orthogonal():
@@ -92,7 +92,7 @@ def test_killed_and_resumed_is_bit_identical(tmp_path):
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, capsys):
     folder = tmp_path / "run"
     pretrain.pretrain(
-        replace(TINY, tokens=512 * 20, again_tokens=0), folder, save_every=10, compile_model=False, progress=quiet
+        replace(TINY, cycles=((512 * 20, 4e-3),)), folder, save_every=10, compile_model=False, progress=quiet
     )
     last, old = folder / "last", folder / "last.old"
     old.mkdir()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
@@ -31,6 +32,9 @@ from .grammar import (
     write_item,
     write_reaction,
     write_short,
+)
+from .grammar import (
+    names as grammar_names,
 )
 
 END_OF_DOCUMENT = "<|endoftext|>"
@@ -618,6 +622,54 @@ def reading_room(rng: random.Random) -> str:
     return " ".join(sentence(_say(rng, line)) for line in rng.sample(READING_ROOM, rng.randint(1, 2)))
 
 
+# ------------------------------------------------------------------ names that nobody has printed before
+
+ONSETS = "b br c ch cl cr d dr f fl fr g gl gr h j k kl kr l m n p pl pr qu r s sc sh sk sl sm sn sp st str sw t th tr tw v w wh y z".split()
+VOWELS = "a a a e e e i i o o o u ai au ea ee ei ie oa oo ou".split()
+CODAS = "b ck d f g k l ld ll lm m mb n n nd ng nk nt p r r rd rk rl rn rt s sh ss st t th tt x z".split()
+LAST = "an ard ell en er ero es ez i in ino is o ock on ova ski son ton um us well wood y".split()
+
+
+@lru_cache(maxsize=None)
+def _printed_names() -> tuple[re.Pattern, frozenset[str]]:
+    """A pattern that finds the surnames, stems and towns of the training world, and the names that may never be coined."""
+    parts = ("surname", "stem", "town")
+    known = {name for part in parts for name in grammar_names("train")[part]}
+    kept = {
+        word
+        for world in ("validation", "heldout")
+        for part in parts
+        for name in grammar_names(world)[part]
+        for word in name.split()
+    }
+    found = sorted(known | {name.upper() for name in grammar_names("train")["town"]}, key=len, reverse=True)
+    return re.compile(r"\b(?=[A-Z])(?:" + "|".join(map(re.escape, found)) + r")\b"), frozenset(kept)
+
+
+def coin(rng: random.Random, initial: str) -> str:
+    """A name of two or three made-up syllables that begins with `initial`, so that the article before it still fits."""
+    if initial in "aeiou":
+        start = initial + rng.choice(CODAS)
+    else:
+        start = rng.choice([onset for onset in ONSETS if onset[0] == initial] or [initial]) + rng.choice(VOWELS)
+    middle = rng.choice(ONSETS) + rng.choice(VOWELS) if rng.random() < 0.4 else ""
+    return (start + middle + rng.choice(CODAS) + rng.choice(LAST)).capitalize()
+
+
+def recast(rng: random.Random, text: str) -> str:
+    """The same document with every surname, stem and town replaced by a coined one, each by the same one throughout."""
+    pattern, kept = _printed_names()
+    given: dict[str, str] = {}
+
+    def instead(match: re.Match) -> str:
+        name = match[0].title() if match[0].isupper() else match[0]
+        while given.setdefault(name, coin(rng, name[0].lower())) in kept:
+            del given[name]
+        return given[name].upper() if match[0].isupper() else given[name]
+
+    return pattern.sub(instead, text)
+
+
 # ------------------------------------------------------------------ the mix
 
 Mix = tuple[tuple[Callable[[random.Random], str], float], ...]
@@ -673,19 +725,49 @@ SECOND: Mix = (
     (advertisement, 0.3),
     (reading_room, 0.4),
 )
-SECOND_DOCUMENT = 154_090  # where the first 18M tokens end
+THIRD: Mix = (
+    (news, 36.0),
+    (short_news, 5.0),
+    (front_page, 5.0),
+    (reprint, 5.0),
+    (roll, 4.0),
+    (type_proof, 2.0),
+    (desk_note, 4.0),
+    (desk_log, 4.0),
+    (remarks, 5.0),
+    (style_book, 1.5),
+    (morning_list, 2.0),
+    (triage_note, 2.0),
+    (case_digest, 2.0),
+    (page_plan, 1.5),
+    (record_card, 6.0),
+    (index_page, 6.0),
+    (archive_slip, 3.0),
+    (interview, 4.0),
+    (headline_after, 2.0),
+    (in_brief, 2.0),
+    (editors_choice, 1.0),
+    (letter, 2.0),
+    (box, 0.8),
+    (advertisement, 0.3),
+    (reading_room, 0.4),
+)
+SECOND_DOCUMENT, THIRD_DOCUMENT = 154_090, 190_373  # where the first 18M tokens end, and the first 23M
 STAGES: tuple[tuple[int, Mix], ...] = (
     (PROOF_DOCUMENTS, PROOFS),
     (SECOND_DOCUMENT, MAIN),
-)  # up to this one; then `SECOND`
+    (THIRD_DOCUMENT, SECOND),
+)  # up to this one; then `THIRD`, half of it with coined names
+COINED = 0.5
 
 
 def document(index: int, seed: int = 0) -> str:
     """Document number `index` of the corpus with this seed."""
     rng = random.Random(seed * 1_000_003 + index)
-    mix = next((mix for end, mix in STAGES if index < end), SECOND)
+    mix = next((mix for end, mix in STAGES if index < end), THIRD)
     writers, weights = zip(*mix, strict=True)
-    return rng.choices(writers, weights)[0](rng)
+    text = rng.choices(writers, weights)[0](rng)
+    return recast(rng, text) if index >= THIRD_DOCUMENT and rng.random() < COINED else text
 
 
 def documents(count: int, seed: int = 0, start: int = 0) -> Iterator[str]:

@@ -13,10 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..data import load_instructions
-from ..evaluation import evaluate, forgetting
+from ..evaluation import answer_loss, evaluate, forgetting
 from ..training import RATES as USUAL
 from ..training import Run, train
-from .lesson_05_lora import answer_loss
 
 if TYPE_CHECKING:
     from datasets import Dataset

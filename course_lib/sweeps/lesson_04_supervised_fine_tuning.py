@@ -21,8 +21,10 @@ from ..evaluation import declines, evaluate, normalise
 from ..gazette.grammar import SECTIONS, draw_record, write_item
 from ..gazette.tasks import COLUMNS, TONES, phrasings
 from ..instruct import reference_folder, save_instruct
+from ..measure import parameters
 from ..models import load_model
 from ..training import Run, train
+from .lesson_05_lora import lora
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -39,7 +41,6 @@ ROTATED = ("tone", "entity", "urgency", "headline", "outcome", "number", "sectio
 STARTS = {1: (0, 5), 2: (0, 5), 4: (0, 5), 8: (0, 2, 4, 6, 8)}
 NOISE, COPIES, SPOILED_ROWS = (0.0, 0.1, 0.2, 0.4), 8, 192
 INSTRUCT_STEPS = 160
-LORA = {"r": 8, "lora_alpha": 16, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
 KINDS = {"business": "investment", "health": "medical", "courts": "legal"}
 
 
@@ -202,8 +203,7 @@ def mixed_run(seed: int) -> Run:
 def base_as_run() -> Run:
     """The base model in the shape of a run, so that it can be measured like one."""
     model, tokenizer = load_model()
-    count = sum(p.numel() for p in model.parameters())
-    return Run(model, tokenizer, None, 0.0, 0, 0, [], 0, count, 0.0, 0)
+    return Run(model, tokenizer, None, 0.0, 0, 0, [], 0, parameters(model).total, 0.0, 0)
 
 
 def everything(run: Run) -> dict[str, float]:
@@ -277,10 +277,8 @@ def make_instruct(folder: str | Path | None = None, seed: int = 0, max_steps: in
 
     Writes the adapter and `log.json` to `folder` (default: the committed place). Returns test accuracies by task.
     """
-    from peft import LoraConfig
-
-    rows, config = mixture(seed, max_steps * BATCH), LoraConfig(**LORA)
-    run = train(rows, peft_config=config, batch_size=BATCH, seed=seed, quiet=True)
+    rows = mixture(seed, max_steps * BATCH)
+    run = train(rows, peft_config=lora(), batch_size=BATCH, seed=seed, quiet=True)
     found = by_task(run, of_tasks(_data()["test"], (*ROTATED, "refusal"), 20))
     log = save_instruct(run, folder or reference_folder(), test=found)
     return found | {"rows": log["rows"], "tokens": log["tokens"], "train_seconds": log["seconds"]}
@@ -305,7 +303,7 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
                 {"part": "unseen tasks", "trained": trained, "start": start, "seed": start},
                 partial(unseen_tasks_job, trained, start),
             )
-    for seed in SEEDS[:2]:
+    for seed in SEEDS:
         for noise, copies in [*((noise, 1) for noise in NOISE), (0.0, COPIES)]:
             key = {"part": "spoiled", "noise": noise, "copies": copies, "seed": seed}
             yield key, partial(spoiled_job, noise, copies, seed)
