@@ -14,6 +14,7 @@ from .paths import home
 PYTHON = (3, 11)
 NEEDED_GB = 3.0
 PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "bitsandbytes", "matplotlib", "jupyterlab", "nbval")  # fmt: skip
+EDITOR = ("jupyterlab", "nbval")  # Colab brings its own
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> str:
@@ -34,7 +35,10 @@ def check_packages() -> str:
         if found:
             lock[name.strip().lower()] = rest.split(";")[0].strip()
     missing, other = [], []
+    colab = "google.colab" in sys.modules
     for name in PACKAGES:
+        if colab and name in EDITOR:
+            continue
         try:
             have = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -43,7 +47,8 @@ def check_packages() -> str:
         if have.split("+")[0] != lock.get(name, have):
             other.append(f"{name} {have} (tested: {lock[name]})")
     if missing:
-        raise CourseError(f"Not installed: {', '.join(missing)}.", "Run: pip install -r requirements.txt")
+        mend = "Restart the session and run the first cell again." if colab else "Run: pip install -r requirements.txt"
+        raise CourseError(f"Not installed: {', '.join(missing)}.", mend)
     return "packages" + (f"; not the tested versions: {', '.join(other)}" if other else " as in the tested lock")
 
 

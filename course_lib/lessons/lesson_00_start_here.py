@@ -70,7 +70,7 @@ EXERCISES = [
         "Exercise 1",
         judge_prompt,
         (
-            "Look at what stands right before the label in the two notes printed above.",
+            "Look at what stands right before the label in the notes printed above.",
             "The item comes first, then a line break, then the beginning of a note, up to the colon.",
         ),
         'answer = "{text}\\nDesk note. Tone:"',

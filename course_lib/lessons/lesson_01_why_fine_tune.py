@@ -10,6 +10,8 @@ REPLIES = (
     ("Negative.", "negative", "a capital or a full stop does not make an answer wrong"),
     (" neutral\nDesk note", "neutral", "what comes after the first word does not count"),
     (" positive, said the desk", "positive", "a comma may follow the label"),
+    (' "Positive!"', "positive", "quotation marks and exclamation marks are punctuation too"),
+    (" NEUTRAL: no change", "neutral", "a colon may follow the label, and all its letters may be capitals"),
     (
         " The board is positive that sales will rise.",
         None,

@@ -88,36 +88,50 @@ def sample_rows(seed: int = 0) -> list[dict]:
     return rows
 
 
+class _Name(str):
+    """A name with another hash, as the same name has in the next session: a set of such names has another order."""
+
+    def __hash__(self) -> int:
+        return hash(self[::-1])
+
+
 def judge_split(answer) -> str | None:
     """A function `(rows, share, seed) → (train, test)` that keeps each name on one side."""
     if not callable(answer):
         return f"the answer is a function (answer = split), not a {type(answer).__name__}."
-    for seed in (0, 1):
+    for seed, share in ((0, 0.25), (1, 0.25), (0, 0.5)):
         rows = sample_rows(seed)
-        got = answer(list(rows), 0.25, seed)
+        got = answer(list(rows), share, seed)
         if not isinstance(got, (tuple, list)) or len(got) != 2:
             return "the function returns two lists of rows: return train, test."
         train, test = (list(part) for part in got)
-        reason = _split_fault(rows, train, test)
+        reason = _split_fault(rows, train, test, share)
         if reason:
             return reason
-        if list(answer(list(rows), 0.25, seed)[1]) != test:
+        if list(answer(list(rows), share, seed)[1]) != test:
             return "called twice with the same seed it gives two different splits; draw with random.Random(seed)."
+    rows = sample_rows(0)
+    first, *others = ({row["input"] for row in answer(list(rows), 0.25, seed)[1]} for seed in (0, 1, 2))
+    if others == [first, first]:
+        return "every seed gives the same split; draw the names with random.Random(seed)."
+    tomorrow = answer([row | {"name": _Name(row["name"])} for row in rows], 0.25, 0)[1]
+    if {row["input"] for row in tomorrow} != first:
+        return "the order of a set changes from session to session; sort the names before you shuffle them."
     return None
 
 
-def _split_fault(rows, train, test) -> str | None:
+def _split_fault(rows, train, test, wanted) -> str | None:
     key = lambda row: row["input"]  # noqa: E731
     if not test or not train:
-        return "one side is empty; with share 0.25 about a quarter of the rows belong to the test side."
+        return f"one side is empty; with share {wanted} about that part of the rows belongs to the test side."
     both = {row["name"] for row in train} & {row["name"] for row in test}
     if both:
         return f"{len(both)} of 40 names stand on both sides, for example {min(both)!r}: the test rewards knowing them."
     if sorted(map(key, train + test)) != sorted(map(key, rows)):
         return f"{len(rows)} rows went in and {len(train) + len(test)} came out; each row belongs to exactly one side."
     share = len(test) / len(rows)
-    if not 0.1 <= share <= 0.4:
-        return f"the test side has {100 * share:.0f} % of the rows; with share 0.25 it should be near 25."
+    if abs(share - wanted) > 0.15:
+        return f"the test side has {100 * share:.0f} % of the rows; with share {wanted} it should be near {100 * wanted:.0f}."
     return None
 
 
@@ -219,6 +233,17 @@ EXERCISES = [
             "def split(rows, share, seed):\n"
             "    names = sorted({row['name'] for row in rows})\n"
             "    held = set(random.sample(names, int(share * len(names))))\n"
+            "    return [r for r in rows if r['name'] not in held], [r for r in rows if r['name'] in held]\n\n\n"
+            "answer = split",
+            "def split(rows, share, seed):\n"
+            "    names = sorted({row['name'] for row in rows})\n"
+            "    held = set(names[:int(share * len(names))])\n"
+            "    return [r for r in rows if r['name'] not in held], [r for r in rows if r['name'] in held]\n\n\n"
+            "answer = split",
+            "import random\n\n\n"
+            "def split(rows, share, seed):\n"
+            "    names = list({row['name'] for row in rows})\n"
+            "    held = set(random.Random(seed).sample(names, int(share * len(names))))\n"
             "    return [r for r in rows if r['name'] not in held], [r for r in rows if r['name'] in held]\n\n\n"
             "answer = split",
             "answer = 0.25",

@@ -104,7 +104,7 @@ def judge_squeeze(answer) -> str | None:
 
 CASES = {"A": "zero", "B": "token", "C": "rate", "D": "scaling"}
 CLUES = {
-    "A": "a loss that is the same in every step to the last digit means that no weight moved at all, at any rate.",
+    "A": "a loss on the same rows that stays the same to the last digit means that no weight moved at all, at any rate.",
     "B": "the answers are right, so the matrices have learnt. What has the model never learnt to write?",
     "C": "the layer is the library's own, and the loss does fall, slowly. What was copied from full fine-tuning?",
     "D": "two settings agree and one does not. What differs between alpha 16 and alpha 64 at rank 16?",

@@ -57,6 +57,9 @@ def judge_round_trip(answer) -> str | None:
         if torch.allclose(got.float(), plain, atol=1e-6):
             return "nothing was rounded: each scaled value goes to the nearest value of the book."
         return "the values differ from rounding each scaled value to the *nearest* of the book and scaling back."
+    uneven = torch.tensor([-1.0, -0.6, -0.1, 0.0, 0.05, 0.3, 1.0])
+    if not torch.allclose(answer(plain.clone(), uneven, block).float(), _round_trip(plain, uneven, block), atol=1e-5):
+        return "with a book of uneven steps the values differ: round to the values of `book`, whatever they are."
     zeros = plain.clone()
     zeros[3, :16] = 0
     if not torch.isfinite(answer(zeros, book, block)).all():
@@ -185,10 +188,11 @@ EXERCISES = [
             ROUND_TRIP.replace("blocks.abs().amax(1", "blocks.abs().mean(1"),
             "def round_trip(values, book, block):\n"
             "    blocks = values.reshape(-1, block)\n"
-            "    scales = blocks.abs().amax(1, keepdim=True)\n"
+            "    scales = blocks.abs().amax(1, keepdim=True).clamp(min=1e-38)\n"
             "    return ((blocks / scales * 7).round() / 7 * scales).reshape(values.shape)\n\n\n"
             "answer = round_trip",
             ROUND_TRIP.replace(".reshape(values.shape)", ""),
+            ROUND_TRIP.replace(".clamp(min=1e-38)", ""),
             "answer = 15",
         ),
     ),
