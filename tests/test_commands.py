@@ -71,6 +71,28 @@ def test_doctor_names_a_package_that_is_not_installed(monkeypatch):
         doctor.check_packages()
 
 
+def test_doctor_asks_no_editor_of_colab_and_never_tells_it_to_install_torch_anew(monkeypatch):
+    from importlib import metadata
+
+    have = metadata.version
+    gone = {"jupyterlab", "nbval"}
+
+    def version(name):
+        if name in gone:
+            raise metadata.PackageNotFoundError(name)
+        return have(name)
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+    with pytest.raises(CourseError, match=r"jupyterlab, nbval.*requirements\.txt"):
+        doctor.check_packages()
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    assert doctor.check_packages().startswith("packages")
+    gone.add("trl")
+    with pytest.raises(CourseError, match=r"trl.*first cell") as found:
+        doctor.check_packages()
+    assert "requirements.txt" not in str(found.value)
+
+
 def test_doctor_reports_little_memory(monkeypatch):
     import psutil
 
