@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .data import load_in_the_wild, load_instructions, prompt_text
 from .evaluation import evaluate, generate, label_offered, perplexity, wilson
@@ -24,12 +25,16 @@ from .gazette.tasks import TONES, draw_item, phrasings, reporter_brief
 from .models import base_model_folder, load_model
 from .training import train
 
+if TYPE_CHECKING:
+    from datasets import Dataset
+
 BUDGET = 120_000  # non-padding tokens for the unlocking run
 ROWS = 4_000
 NOTE = "\nDesk note. Tone:"
 UNSEEN_SEED = 777  # documents of this seed are never trained on
-# Of rates from 2e-4 to 1e-3 and batches of 2 to 16 the best on names and tone of the validation split.
+# Of rates from 2e-4 to 1e-3, batches of 2 to 16 and three sets of shares the best on names and tone of the validation split.
 LEARNING_RATE, BATCH = 5e-4, 4
+SHARES = {"tone": 4, "entity": 3, "number": 2}  # of the unlocking mixture; every other task 1
 
 
 @dataclass
@@ -293,20 +298,15 @@ class Probe:
         """Full fine-tuning on the mixture, within the budget of rows and tokens."""
         from .models import load_tokenizer
 
-        data = load_instructions()["train"]
+        data = _shared_out(load_instructions()["train"])
         tokenizer = load_tokenizer(self.folder)
-        lengths = [
-            len(tokenizer(prompt_text(r))["input_ids"]) + len(tokenizer(r["output"])["input_ids"]) + 12 for r in data
-        ]
-        total = count = 0
-        while (
-            count < min(ROWS, len(data)) and total + lengths[count] <= 0.98 * BUDGET
-        ):  # the trainer fills the last batch
-            total += lengths[count]
-            count += 1
-        run = train(
-            data.select(range(count)), model=self.folder, learning_rate=LEARNING_RATE, batch_size=BATCH, quiet=True
-        )
+        total, chosen = 0, []
+        for place, row in enumerate(data):
+            total += len(tokenizer(prompt_text(row))["input_ids"]) + len(tokenizer(row["output"])["input_ids"]) + 12
+            if len(chosen) == ROWS or total > 0.98 * BUDGET:  # the trainer fills the last batch
+                break
+            chosen.append(place)
+        run = train(data.select(chosen), model=self.folder, learning_rate=LEARNING_RATE, batch_size=BATCH, quiet=True)
         self.say(f"unlocking: {run}")
         return run
 
@@ -402,6 +402,19 @@ class Probe:
             bars.append(part())
             self.say(line(bars[-1]))
         return bars
+
+
+def _shared_out(data: Dataset) -> Dataset:
+    """The rows of a mixture, drawn in the shares of `SHARES`, none twice, until a task has run out of rows."""
+    rng = random.Random(UNSEEN_SEED)
+    places: dict[str, list[int]] = {}
+    for place, task in enumerate(data["task"]):
+        places.setdefault(task, []).append(place)
+    order: list[int] = []
+    while all(places.values()):
+        task = rng.choices(list(places), [SHARES.get(task, 1) for task in places])[0]
+        order.append(places[task].pop(0))
+    return data.select(order)
 
 
 def _halves(sentence: str) -> tuple[list[str], list[str]]:

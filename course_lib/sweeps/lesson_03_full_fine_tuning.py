@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 RATE = USUAL[True, False]  # the usual one for all weights of a small model
 RATES = (5e-5, 1.5e-4, RATE, 1.5e-3, 5e-3, 1.5e-2)
 SEEDS = (0, 1)
-STEPS, BATCH = 48, 8
+STEPS, BATCH = 160, 4
 EACH = 15  # test rows of each task
 VALIDATION = 8  # validation rows of each task
 NEWS = 20  # held-out items of each section
-SECTION, NARROW_TASKS, NARROW_STEPS = "courts", ("outcome", "tone"), 24
+SECTION, NARROW_TASKS, NARROW_STEPS = "courts", ("outcome", "tone"), 48
 
 
 # ------------------------------------------------------------------ rows

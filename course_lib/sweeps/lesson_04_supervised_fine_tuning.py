@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
 SEEDS = (0, 1, 2)
-STEPS, BATCH = 100, 8  # of every mixed run
-BENIGN_STEPS = 30  # on tone rows alone, afterwards
+STEPS, BATCH = 200, 4  # of every mixed run
+BENIGN_STEPS = 60  # on tone rows alone, afterwards
 NEW_TASK = "outcome"
 SIZES = (8, 16, 32, 64, 128, 256)
 # In this order, so that neighbours are tasks of different kinds; refusal is measured apart, since half its rows count as
@@ -40,7 +40,7 @@ ROTATED = ("tone", "entity", "urgency", "headline", "outcome", "number", "sectio
 # number of tasks → places of the circle where the trained ones begin; for each number every task is held out at least once
 STARTS = {1: (0, 5), 2: (0, 5), 4: (0, 5), 8: (0, 2, 4, 6, 8)}
 NOISE, COPIES, SPOILED_ROWS = (0.0, 0.1, 0.2, 0.4), 8, 192
-INSTRUCT_STEPS = 160
+INSTRUCT_STEPS = 400
 KINDS = {"business": "investment", "health": "medical", "courts": "legal"}
 
 
@@ -239,7 +239,7 @@ def refusal_job(seed: int, without: str) -> dict[str, float]:
     return refusals(train(mixture(seed, STEPS * BATCH, left_out), batch_size=BATCH, seed=seed, quiet=True))
 
 
-def unseen_tasks_job(trained: int, start: int, steps: int = 24, each: int = 10) -> dict[str, float]:
+def unseen_tasks_job(trained: int, start: int, steps: int = 48, each: int = 10) -> dict[str, float]:
     """Train on `trained` tasks, from place `start` of the circle on, and ask all ten; the same number of rows for any number."""
     chosen = tuple(ROTATED[(start + i) % len(ROTATED)] for i in range(trained))
     data = _data()
@@ -251,13 +251,13 @@ def unseen_tasks_job(trained: int, start: int, steps: int = 24, each: int = 10) 
 def new_task_job(start: str, size: int, seed: int, items: int = 64) -> dict[str, float]:
     """The new task from `size` examples, from the base model or from the mixed one of the same seed; 0 examples: as it is.
 
-    Both starts see the same rows, in as many steps of eight: sixteen, or one pass where that takes more.
+    Both starts see the same rows, in as many steps of four: thirty-two, or one pass where that takes more.
     """
     data = _data(NEW_TASK)
     run = base_as_run() if start == "base" else mixed_run(seed)
     if size:
         rows = data["train"].shuffle(seed=seed).select(range(size))
-        model, steps = copy.deepcopy(run.model), max(16, size // BATCH)
+        model, steps = copy.deepcopy(run.model), max(32, size // BATCH)
         options = {"max_steps": steps, "batch_size": BATCH, "seed": seed, "quiet": True}
         run = train(rows, model=model, tokenizer=run.tokenizer, **options)
     return shares(right=evaluate(run.model, run.tokenizer, data["test"].select(range(items))).right)
