@@ -145,6 +145,10 @@ def lines(
         axes.axhline(baseline[1], color="#999999", ls="--", lw=1, label=baseline[0])
     if log_x:
         axes.set_xscale("log")
+    places = sorted({point[0] for points in series.values() for point in points})
+    if log_x and all(place == int(place) for place in places):  # counts: 1, 2, 4, 8 and not 2 × 10⁰
+        axes.set_xticks(places, [f"{place:,.0f}" for place in places])
+        axes.minorticks_off()
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.set_title(title, loc="left")
