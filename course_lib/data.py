@@ -149,8 +149,12 @@ def load_in_the_wild(domain: str | None = None, *, locked: bool = False) -> Data
 
 
 def prompt_text(row: dict) -> str:
-    """What the user says: the instruction, a line break, the input (if any)."""
-    return f"{row['instruction']}\n{row['input']}" if row["input"] else row["instruction"]
+    """What the user says: the input (if any), a line break, the instruction.
+
+    The instruction stands last, next to the reply. Put first, the one word that tells two tasks apart lies fifty tokens back, and a
+    model of this size often gives the other task's answer.
+    """
+    return f"{row['input']}\n{row['instruction']}" if row["input"] else row["instruction"]
 
 
 def to_messages(data: Dataset) -> Dataset:

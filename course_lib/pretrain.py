@@ -43,7 +43,12 @@ class Recipe:
     (sequence-length warm-up, Li et al., arXiv 2108.06084).
     """
 
-    cycles: tuple[tuple[int, float], ...] = ((18_000_000, 4e-3), (5_000_000, 1.5e-3), (20_000_000, 3e-3))
+    cycles: tuple[tuple[int, float], ...] = (
+        (18_000_000, 4e-3),
+        (5_000_000, 1.5e-3),
+        (20_000_000, 3e-3),
+        (13_000_000, 3e-3),
+    )
     seed: int = 0
     vocabulary: int = 2048
     hidden: int = 256

@@ -32,9 +32,10 @@ BUDGET = 120_000  # non-padding tokens for the unlocking run
 ROWS = 4_000
 NOTE = "\nDesk note. Tone:"
 UNSEEN_SEED = 777  # documents of this seed are never trained on
-# Of rates from 2e-4 to 1e-3, batches of 2 to 16 and three sets of shares the best on names and tone of the validation split.
+# Of rates from 2e-4 to 1e-3, batches of 2 to 16 and six sets of shares among the best on names, figures and tone of the validation
+# split. Tasks with long answers have small shares, since the loss counts tokens: one brief weighs as much as ten labels.
 LEARNING_RATE, BATCH = 5e-4, 4
-SHARES = {"tone": 4, "entity": 3, "number": 2}  # of the unlocking mixture; every other task 1
+SHARES = {"tone": 4, "entity": 4, "number": 2, "brief": 0.5, "headline": 0.5, "format": 0.5}  # every other task 1
 
 
 @dataclass
@@ -194,11 +195,13 @@ def _outlines(rng: random.Random, most: int) -> Iterator[str]:
             lines = [line for kind, found in event.lines.items() if not kind.endswith("*") for line in found]
             jobs += [(line, section, event, {}) for line in lines]
     for section in corpus.SHORT_SECTIONS:
-        for tone, lines in grammar.load_shorts(section).items():
-            jobs += [(line, section, grammar.Event("short", tone), {}) for line in lines]
+        for late in (False, True):
+            for tone, lines in grammar.load_shorts(section, late).items():
+                jobs += [(line, section, grammar.Event("short", tone), {}) for line in lines]
     markers = {name: f"<reaction_{name}>" for name in grammar.REACTION_LISTS}
     markers |= {f"{name}2": marker for name, marker in markers.items()}
-    jobs += [(line, "town", grammar.Event("reaction", "neutral"), markers) for line in grammar.load_reactions()[1]["r"]]
+    frames = grammar.load_reactions()[1]
+    jobs += [(line, "town", grammar.Event("reaction", "neutral"), markers) for line in frames["r"] + frames["r+"]]
     for line, section, event, given in jobs:
         for _ in range(min(most, 5 * _choices(line))):
             yield grammar.sentence(grammar.render(line, _Outline(section, event, "train", rng, dict(given))))
@@ -370,7 +373,9 @@ class Probe:
             Dataset.from_list(rows), model=self.folder, learning_rate=LEARNING_RATE, batch_size=BATCH, quiet=True
         )
         items = [draw_item(rng, "test", more=rng.choice((1, 2))) for _ in range(prompts)]
-        asked = [f"{rng.choice(phrasings('brief', 'test'))}\n{item.text}" for item in items]
+        asked = [
+            prompt_text({"instruction": rng.choice(phrasings("brief", "test")), "input": item.text}) for item in items
+        ]
         replies = generate(
             run.model, run.tokenizer, [p for p in asked for _ in range(samples)],
             max_new_tokens=64, temperature=1.0, seed=UNSEEN_SEED,

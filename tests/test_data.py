@@ -88,7 +88,7 @@ def test_to_messages_and_a_missing_column():
 
     rows = Dataset.from_list([{"instruction": "Say it.", "input": "A", "output": "b"}])
     assert cl.to_messages(rows)[0] == {
-        "prompt": [{"role": "user", "content": "Say it.\nA"}],
+        "prompt": [{"role": "user", "content": "A\nSay it."}],
         "completion": [{"role": "assistant", "content": "b"}],
     }
     with pytest.raises(CourseError, match="no column output"):

@@ -177,6 +177,21 @@ def _remark(rng: random.Random) -> tuple[str, str, str]:
     return text, record.section, record.tone
 
 
+def late_remarks(rng: random.Random) -> str:
+    """The same page with what the paper came to print late: other shorts, and other frames of what people say."""
+    return _noted(rng, _late_remark, (4, 9))
+
+
+def _late_remark(rng: random.Random) -> tuple[str, str, str]:
+    draw = rng.random()
+    if draw < 0.5:
+        section, tone = rng.choice(SHORT_SECTIONS), rng.choice(TONES)
+        return write_short(section, tone, rng, late=True), section, tone
+    record = draw_record(rng.choices(SECTIONS, SECTION_WEIGHTS)[0], rng)
+    said = write_reaction(record, "late")
+    return (said if draw < 0.7 else f"{write_item(record).text} {said}"), record.section, record.tone
+
+
 @lru_cache(maxsize=None)
 def _toned_words() -> dict[str, tuple[str, ...]]:
     """Words by tone: the style book's own, and those of the reactions."""
@@ -730,19 +745,22 @@ THIRD_WEIGHTS = {
     record_card: 6.0, index_page: 6.0, archive_slip: 3.0, interview: 4.0,
 }  # fmt: skip
 THIRD: Mix = tuple((writer, THIRD_WEIGHTS.get(writer, weight)) for writer, weight in SECOND)  # more news again
+FOURTH: Mix = (*THIRD, (late_remarks, 16.0))
 SECOND_DOCUMENT, THIRD_DOCUMENT = 154_090, 190_373  # where the first 18M tokens end, and the first 23M
+FOURTH_DOCUMENT = 374_225  # and in the last cycle, after 46.7M
 STAGES: tuple[tuple[int, Mix], ...] = (
     (PROOF_DOCUMENTS, PROOFS),
     (SECOND_DOCUMENT, MAIN),
     (THIRD_DOCUMENT, SECOND),
-)  # up to this one; then `THIRD`, half of it with coined names
+    (FOURTH_DOCUMENT, THIRD),
+)  # up to this one; then `FOURTH`; half of both with coined names
 COINED = 0.5
 
 
 def document(index: int, seed: int = 0) -> str:
     """Document number `index` of the corpus with this seed."""
     rng = random.Random(seed * 1_000_003 + index)
-    mix = next((mix for end, mix in STAGES if index < end), THIRD)
+    mix = next((mix for end, mix in STAGES if index < end), FOURTH)
     writers, weights = zip(*mix, strict=True)
     text = rng.choices(writers, weights)[0](rng)
     return recast(rng, text) if index >= THIRD_DOCUMENT and rng.random() < COINED else text

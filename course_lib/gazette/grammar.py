@@ -188,10 +188,10 @@ VALIDATION_FRAMES = 8  # of the unstarred frames, the first so many belong to th
 
 @lru_cache(maxsize=None)
 def load_reactions() -> tuple[dict[str, list[str]], dict[str, list[list]]]:
-    """The word lists and the frames (`"r"`, held out `"r*"`) of `patterns/reactions.txt`."""
+    """The word lists and the frames (`"r"`, late in the corpus `"r+"`, held out `"r*"`) of `patterns/reactions.txt`."""
     path = PATTERNS / "reactions.txt"
     text = path.read_text(encoding="ascii")
-    lists, frames = parse_lists(text), {"r": [], "r*": []}
+    lists, frames = parse_lists(text), {"r": [], "r+": [], "r*": []}
     for number, raw in enumerate(
         text.split("=frames", 1)[1].splitlines(), text.count("\n", 0, text.index("=frames")) + 1
     ):
@@ -212,11 +212,14 @@ SHORT_MARKS = {"s+": "positive", "s-": "negative", "s=": "neutral"}
 
 
 @lru_cache(maxsize=None)
-def load_shorts(section: str) -> dict[str, list[list]]:
-    """All shorts of a section, from `shorts_<section>*.txt`, by tone: single sentences about mostly unnamed actors."""
+def load_shorts(section: str, late: bool = False) -> dict[str, list[list]]:
+    """All shorts of a section, from `shorts_<section>*.txt`, by tone: single sentences about mostly unnamed actors.
+
+    `late`: those of `late_<section>.txt` instead, which the corpus prints from `FOURTH_DOCUMENT` on.
+    """
     shorts: dict[str, list[list]] = {tone: [] for tone in TONES}
     problems: list[str] = []
-    for path in sorted(PATTERNS.glob(f"shorts_{section}*.txt")):
+    for path in sorted(PATTERNS.glob(f"{'late' if late else 'shorts'}_{section}*.txt")):
         for number, raw in enumerate(path.read_text(encoding="ascii").splitlines(), 1):
             mark, _, text = raw.strip().partition(" ")
             if not mark or mark.startswith("#"):
@@ -448,6 +451,7 @@ def write_reaction(record: Record, wording: str = "train") -> str:
     plain = frames["r"]
     pool = {
         "heldout": frames["r*"],
+        "late": frames["r+"],
         "validation": plain[:VALIDATION_FRAMES],
         "instruction": plain[VALIDATION_FRAMES:],
     }.get(wording, plain)
@@ -497,9 +501,9 @@ def write_item(record: Record, more: int = 0, wording: str = "train", react: boo
     return Item(record, lead, rest, lead_slots)
 
 
-def write_short(section: str, tone: str, rng: random.Random) -> str:
+def write_short(section: str, tone: str, rng: random.Random, late: bool = False) -> str:
     """One short of a section and tone; headline-like ones have no full stop."""
-    parts = rng.choice(load_shorts(section)[tone])
+    parts = rng.choice(load_shorts(section, late)[tone])
     text = render(parts, Record(section, Event("short", tone), "train", rng))
     return text if _ends_bare(parts) else sentence(text)
 
@@ -511,16 +515,17 @@ def _ends_bare(parts: list) -> bool:
 
 def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--shorts"]:
-        section = Path(arguments[1]).stem.split("_")[1]
+        kind, section = Path(arguments[1]).stem.split("_")[:2]
+        late = kind == "late"
         try:
-            print({tone: len(lines) for tone, lines in load_shorts(section).items()})
+            print({tone: len(lines) for tone, lines in load_shorts(section, late).items()})
         except PatternError as error:
             print(error)
             return 1
         rng = random.Random()
         for number in range(30):
             tone = TONES[number % 3]
-            print(f"{tone:9s} {write_short(section, tone, rng)}")
+            print(f"{tone:9s} {write_short(section, tone, rng, late)}")
         return 0
     for name in arguments or [*SECTIONS, WITHHELD]:
         try:
