@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LESSON = "05_lora"
 SEEDS = (0, 1, 2)
-STEPS, BATCH = 24, 16
+STEPS, BATCH = 96, 4
 ITEMS, MANY = 200, 600
 CUT_ITEMS, NEWS = 150, 20  # test rows for each cut update; news items a section for forgetting
 RATES = {"LoRA": 5e-3, "full fine-tuning": 5e-4}
@@ -41,7 +41,7 @@ LAYERS = {
 ALPHAS = (4, 32, 128)  # beside 16, at rank 8
 SHARES = (1, 2, 4, 8, 16, 32, 64)  # largest singular values of an update
 TASKS = ("tone", "entity", "number", "headline")
-ADAPTER_RANK, ADAPTER_STEPS, ADAPTER_ITEMS = 4, 32, 60
+ADAPTER_RANK, ADAPTER_STEPS, ADAPTER_ITEMS = 4, 128, 60
 
 
 # ------------------------------------------------------------------ what is trained and measured
