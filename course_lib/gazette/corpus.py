@@ -11,7 +11,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from .grammar import (
     DAYS,
@@ -166,30 +166,24 @@ def remarks(rng: random.Random) -> str:
     return _noted(rng, _remark, (4, 9))
 
 
-def _remark(rng: random.Random) -> tuple[str, str, str]:
-    """A short, a reaction, or an item with one; with section and tone."""
-    draw = rng.random()
-    if draw < 0.4:
-        section, tone = rng.choice(SHORT_SECTIONS), rng.choice(TONES)
-        return write_short(section, tone, rng), section, tone
-    record = draw_record(rng.choices(SECTIONS, SECTION_WEIGHTS)[0], rng)
-    text = write_reaction(record) if draw < 0.7 else write_item(record, react=True).text
-    return text, record.section, record.tone
-
-
 def late_remarks(rng: random.Random) -> str:
     """The same page with what the paper came to print late: other shorts, and other frames of what people say."""
-    return _noted(rng, _late_remark, (4, 9))
+    return _noted(rng, partial(_remark, late=True), (4, 9))
 
 
-def _late_remark(rng: random.Random) -> tuple[str, str, str]:
+def _remark(rng: random.Random, late: bool = False) -> tuple[str, str, str]:
+    """A short, a reaction, or an item with one; with section and tone."""
     draw = rng.random()
-    if draw < 0.5:
+    if draw < (0.5 if late else 0.4):
         section, tone = rng.choice(SHORT_SECTIONS), rng.choice(TONES)
-        return write_short(section, tone, rng, late=True), section, tone
+        return write_short(section, tone, rng, late), section, tone
     record = draw_record(rng.choices(SECTIONS, SECTION_WEIGHTS)[0], rng)
-    said = write_reaction(record, "late")
-    return (said if draw < 0.7 else f"{write_item(record).text} {said}"), record.section, record.tone
+    if late:
+        said = write_reaction(record, "late")
+        text = said if draw < 0.7 else f"{write_item(record).text} {said}"
+    else:
+        text = write_reaction(record) if draw < 0.7 else write_item(record, react=True).text
+    return text, record.section, record.tone
 
 
 @lru_cache(maxsize=None)
