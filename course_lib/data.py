@@ -121,7 +121,7 @@ def load_in_the_wild(domain: str | None = None, *, locked: bool = False) -> Data
     """
     from datasets import Dataset
 
-    from .gazette.tasks import held_out_phrasings
+    from .gazette.tasks import phrasings
 
     domains = [domain] if domain else ["finance", "health", "law"]
     half = "locked" if locked else "open"
@@ -129,7 +129,7 @@ def load_in_the_wild(domain: str | None = None, *, locked: bool = False) -> Data
     for name in domains:
         path = home() / "data" / "in_the_wild" / f"{name}.{half}.jsonl"
         for number, row in enumerate(read_jsonl(path, WILD_COLUMNS)):
-            asked = held_out_phrasings()
+            asked = phrasings("tone", "test")
             rows.append(
                 dict.fromkeys(COLUMNS, "")
                 | {

@@ -141,6 +141,18 @@ def test_splits_share_no_phrasing_no_entity_and_no_input(made):
         assert not names[0] & names[1]
 
 
+@pytest.mark.parametrize("task", (*tasks.TASKS, "word"))
+def test_phrasings_are_many_all_different_and_ask_for_their_task(task):
+    split = {name: tasks.phrasings(task, name) for name in tasks.SPLITS}
+    assert [len(lines) for lines in split.values()] == [64, 2, 4]
+    lines = [line for found in split.values() for line in found]
+    assert len({re.sub(r"\W+", " ", line.lower()).strip() for line in lines}) == len(lines)
+    if task == "format":
+        assert all("{keys}" in line and "JSON" in line for line in lines)
+    if task == "word":
+        assert all(("tone" in line.lower()) != ("section" in line.lower()) for line in lines)
+
+
 def test_splits_share_no_wording():
     for name in grammar.SECTIONS:
         for event in grammar.load_section(name).events:
@@ -209,7 +221,7 @@ def test_reactions_carry_the_tone_and_their_held_out_frames_never_reach_the_corp
     late = "\n".join(corpus.documents(600, start=corpus.FOURTH_DOCUMENT))
     for phrase in ("You may print that", "came away", "I should say", "had no other words for it"):
         assert phrase not in text and phrase not in late, phrase
-    for phrase in ("The general opinion", "wants it known that", "Within the hour"):  # frames of the last cycle
+    for phrase in ("The general opinion", "wants it known that", "Within the hour"):  # frames of the fourth cycle
         assert phrase in late and phrase not in text, phrase
     rng = random.Random(2)
     made = [tasks.tone(rng, "test") for _ in range(60)]
@@ -217,3 +229,23 @@ def test_reactions_carry_the_tone_and_their_held_out_frames_never_reach_the_corp
         tone: lists[f"adj_{letter}"] + lists[f"hope_{letter}"] for tone, letter in grammar.TONE_LETTERS.items()
     }
     assert any(any(word in row["input"] for word in adjectives[row["label"]]) for row in made)
+
+
+def test_on_a_print_sheet_the_note_under_the_printers_line_is_of_the_text_above_it():
+    rng = random.Random(3)
+    index = "|".join(re.escape(row).replace(r"\{\}", "(.+)") for row in corpus.INDEX_ROWS)
+    named = 0
+    for _ in range(300):
+        rows = corpus.print_sheet(rng).split("\n")
+        assert len(rows) % 3 == 0
+        for text, between, note in zip(rows[::3], rows[1::3], rows[2::3], strict=True):
+            assert between not in text
+            if found := re.fullmatch(index, note):
+                named += 1
+                assert next(filter(None, found.groups())) in text
+    assert named > 100
+    sheets, before = (
+        "\n".join(corpus.documents(800, start=start)) for start in (corpus.FIFTH_DOCUMENT, corpus.FIFTH_DOCUMENT - 800)
+    )
+    for phrase in ("What follows is the mark of the desk.", "lines too long, says the printer."):
+        assert phrase in sheets and phrase not in before

@@ -16,7 +16,7 @@ from course_lib.models import base_model_folder, sha256
 
 @pytest.fixture(scope="module")
 def check():
-    return probe.WellFormed(renderings=60, documents=4_000)
+    return probe.WellFormed(renderings=60, documents=150)
 
 
 @pytest.fixture(scope="module")

@@ -324,6 +324,74 @@ def index_page(rng: random.Random) -> str:
     return "\n".join(parts) or news(rng)
 
 
+PRINTERS = (
+    "Proof read by {person} on {day}.",
+    "Set for the {day} edition, column {small}.",
+    "This goes in column {small}.",
+    "The picture for it comes from {place}.",
+    "[Two|Three|Four] lines too long, says the printer.",
+    "The headline is still to come.",
+    "Held over from {month}.",
+    "Seen by the night desk in {place}.",
+    "Copy taken by telephone from {place}.",
+    "The reporter was {person}.",
+    "Printed once before, in {month}.",
+    "Sent by wire from {place} at {small} o'clock.",
+    "From our own reporter in {place}.",
+    "The sheet was checked [once|twice] by {person}.",
+    "[Not to be cut|Not for the {month} supplement].",
+    "For readers in {place}, and for the index.",
+    "The name and the sum were checked by {person}.",
+    "The desk [sorts|marks] each piece as positive, negative or neutral.",
+    "Positive, negative or neutral: one word stands under every piece.",
+    "What follows is the mark of the desk.",
+    "A word on the [tone|sentiment|mood] of this [text|piece|report] follows.",
+    "Whether it's good news or bad is for the desk to say.",
+    "The desk has read this [text|item|report] and gives its answer below.",
+    "The question here was put by {person}.",
+    "Under it stands what the {place} office asked for.",
+    "The form has one line for the name and one for the figure.",
+    "The index takes one name, the table one figure.",
+    "Business, health, courts and town each have a page.",
+    "A health report is urgent, soon or routine.",
+    "A case is upheld, dismissed, settled or adjourned.",
+    "The clerk in {place} wants it in one word.",
+    "A short answer is all that fits here.",
+    "The style book asks for [one|a single] word.",
+    "[Found|Filed|Kept] with the papers of {person}.",
+)
+
+
+def print_sheet(rng: random.Random) -> str:
+    """The composing room's sheet: under each text a line or two of the printers', and only then the desk's note of it.
+
+    A note speaks of the text, not of the line above it; so does the answer to an instruction that stands below a text.
+    """
+    parts = []
+    for _ in range(rng.randint(2, 5)):
+        text, note = _sheet_entry(rng)
+        record = draw_record("business", rng)
+        between = [sentence(_say(rng, line, record)) for line in rng.sample(PRINTERS, rng.choice((1, 1, 2)))]
+        parts.append("\n".join([text, " ".join(between), note]))
+    return "\n".join(parts)
+
+
+def _sheet_entry(rng: random.Random) -> tuple[str, str]:
+    """A text and what the desk notes of it: mostly the tone, else its name, its one figure, or its section."""
+    draw = rng.random()
+    if draw < 0.6:
+        text, section, tone = _noted_text(rng) if draw < 0.3 else _remark(rng, late=draw < 0.45)
+        return text, rng.choice(TONE_NOTES).format(t=tone, s=section)
+    item = _item(rng, more=rng.choice((0, 0, 0, 1)))
+    known = facts(item)
+    figures = [spoken(slot, known[slot]) for slot in FIGURE_SLOTS if slot in known]
+    if draw < 0.75 and len(figures) == 1:
+        return item.text, rng.choice(FIGURE_ROWS).format(figures[0])
+    if draw < 0.92 and "who" in known:
+        return item.text, rng.choice(INDEX_ROWS).format(known["who"])
+    return item.text, rng.choice(("Page: {}.", "Goes on the {} page.", "Section: {}.")).format(item.record.section)
+
+
 def archive_slip(rng: random.Random) -> str:
     """The archive's slip in braces, for answers in JSON."""
     item = _item(rng, more=rng.choice((0, 1)))
@@ -740,21 +808,24 @@ THIRD_WEIGHTS = {
 }  # fmt: skip
 THIRD: Mix = tuple((writer, THIRD_WEIGHTS.get(writer, weight)) for writer, weight in SECOND)  # more news again
 FOURTH: Mix = (*THIRD, (late_remarks, 16.0))
+FIFTH_WEIGHTS = {news: 34.0, record_card: 8.0, index_page: 8.0, late_remarks: 12.0}
+FIFTH: Mix = (*((writer, FIFTH_WEIGHTS.get(writer, weight)) for writer, weight in FOURTH), (print_sheet, 18.0))
 SECOND_DOCUMENT, THIRD_DOCUMENT = 154_090, 190_373  # where the first 18M tokens end, and the first 23M
-FOURTH_DOCUMENT = 374_225  # and in the last cycle, after 46.7M
+FOURTH_DOCUMENT, FIFTH_DOCUMENT = 374_225, 439_225  # in the fourth cycle, after 46.7M, and where it ends, after 56M
 STAGES: tuple[tuple[int, Mix], ...] = (
     (PROOF_DOCUMENTS, PROOFS),
     (SECOND_DOCUMENT, MAIN),
     (THIRD_DOCUMENT, SECOND),
     (FOURTH_DOCUMENT, THIRD),
-)  # up to this one; then `FOURTH`; half of both with coined names
+    (FIFTH_DOCUMENT, FOURTH),
+)  # up to this one; then `FIFTH`; from `THIRD` on half of the documents have coined names
 COINED = 0.5
 
 
 def document(index: int, seed: int = 0) -> str:
     """Document number `index` of the corpus with this seed."""
     rng = random.Random(seed * 1_000_003 + index)
-    mix = next((mix for end, mix in STAGES if index < end), FOURTH)
+    mix = next((mix for end, mix in STAGES if index < end), FIFTH)
     writers, weights = zip(*mix, strict=True)
     text = rng.choices(writers, weights)[0](rng)
     return recast(rng, text) if index >= THIRD_DOCUMENT and rng.random() < COINED else text

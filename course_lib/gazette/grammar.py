@@ -453,7 +453,7 @@ def write_reaction(record: Record, wording: str = "train") -> str:
         "heldout": frames["r*"],
         "late": frames["r+"],
         "validation": plain[:VALIDATION_FRAMES],
-        "instruction": plain[VALIDATION_FRAMES:],
+        "instruction": plain[VALIDATION_FRAMES:] + frames["r+"],
     }.get(wording, plain)
     words = {}
     for name, mark in REACTION_LISTS.items():
