@@ -125,11 +125,10 @@ def load_in_the_wild(domain: str | None = None, *, locked: bool = False) -> Data
 
     domains = [domain] if domain else ["finance", "health", "law"]
     half = "locked" if locked else "open"
-    rows = []
+    asked, rows = phrasings("tone", "test"), []
     for name in domains:
         path = home() / "data" / "in_the_wild" / f"{name}.{half}.jsonl"
         for number, row in enumerate(read_jsonl(path, WILD_COLUMNS)):
-            asked = phrasings("tone", "test")
             rows.append(
                 dict.fromkeys(COLUMNS, "")
                 | {

@@ -72,9 +72,10 @@ class WellFormed:
         self.longest = max(map(len, self.lists))
         for text in _outlines(rng, renderings):
             self._learn(text)
-        for writer in (writer for writer, _ in corpus.FIFTH for _ in range(documents)):
-            for sentence in self.split(writer(rng)):
-                self._learn(sentence)
+        for writer, _ in corpus.FIFTH:
+            for _ in range(documents):
+                for sentence in self.split(writer(rng)):
+                    self._learn(sentence)
 
     def _learn(self, sentence: str) -> None:
         words, at = _words(sentence), 0

@@ -232,10 +232,13 @@ def _judged(rng: random.Random, section: str, attribute: str, notes: tuple[str, 
     return "\n".join(parts)
 
 
+PAGE_NOTES = ("Page: {}.", "Goes on the {} page.", "Section: {}.", "For {}.")
+
+
 def page_plan(rng: random.Random) -> str:
     """Which page each item belongs to."""
     parts = []
-    note = rng.choice(("Page: {}.", "Goes on the {} page.", "Section: {}.", "For {}."))
+    note = rng.choice(PAGE_NOTES)
     for _ in range(rng.randint(2, 4)):
         if rng.random() < 0.3:
             section = rng.choice(SHORT_SECTIONS)
@@ -309,6 +312,11 @@ FIGURE_SLOTS = ("amount", "pct", "count", "years")
 FIGURE_ROWS = ("Figure: {}.", "Figure for the table: {}.", "To be checked: {}.", "Number: {}.")
 
 
+def _figures(known: dict[str, str]) -> list[str]:
+    """The figures among an item's facts, as answers."""
+    return [spoken(slot, known[slot]) for slot in FIGURE_SLOTS if slot in known]
+
+
 def index_page(rng: random.Random) -> str:
     """The librarian's index: items, each with the name it is filed under, or with its one figure."""
     name_row, figure_row = rng.choice(INDEX_ROWS), rng.choice(FIGURE_ROWS)
@@ -316,7 +324,7 @@ def index_page(rng: random.Random) -> str:
     for _ in range(rng.randint(3, 6)):
         item = _item(rng, more=rng.choice((0, 0, 0, 1)))
         known = facts(item)
-        figures = [spoken(slot, known[slot]) for slot in FIGURE_SLOTS if slot in known]
+        figures = _figures(known)
         if "who" in known and (len(figures) != 1 or rng.random() < 0.6):
             parts.append(f"{item.text}\n{name_row.format(known['who'])}")
         elif len(figures) == 1:
@@ -384,12 +392,12 @@ def _sheet_entry(rng: random.Random) -> tuple[str, str]:
         return text, rng.choice(TONE_NOTES).format(t=tone, s=section)
     item = _item(rng, more=rng.choice((0, 0, 0, 1)))
     known = facts(item)
-    figures = [spoken(slot, known[slot]) for slot in FIGURE_SLOTS if slot in known]
+    figures = _figures(known)
     if draw < 0.75 and len(figures) == 1:
         return item.text, rng.choice(FIGURE_ROWS).format(figures[0])
     if draw < 0.92 and "who" in known:
         return item.text, rng.choice(INDEX_ROWS).format(known["who"])
-    return item.text, rng.choice(("Page: {}.", "Goes on the {} page.", "Section: {}.")).format(item.record.section)
+    return item.text, rng.choice(PAGE_NOTES[:3]).format(item.record.section)
 
 
 def archive_slip(rng: random.Random) -> str:
