@@ -63,7 +63,7 @@ def accuracies(
         axes.annotate(f"{value:.0f} %", (value, place), xytext=(0, 9), textcoords="offset points", ha="center")
     axes.set_yticks(range(len(results)), list(results))
     axes.set_ylim(len(results) - 0.4, -0.7)
-    axes.set_xlim(-3, 103)
+    axes.set_xlim(-5, 105)
     axes.set_xlabel("right answers, % (bars: 95 % interval)")
     if chance is not None:
         axes.axvline(100 * chance, color="#999999", ls="--", lw=1)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SMALL = 50_000_000  # parameters; below this the rates published for billions are far too low
-RATES = {(True, False): 5e-4, (True, True): 5e-3, (False, False): 2e-5, (False, True): 2e-4}  # (small?, adapter?)
+RATES = {(True, False): 5e-4, (True, True): 1.5e-3, (False, False): 2e-5, (False, True): 2e-4}  # (small?, adapter?)
 
 
 WARM_UP = 0.1  # share of the steps in which the rate rises; rounded down, since a run of one step must learn

@@ -54,7 +54,8 @@ def test_health_has_urgencies_and_courts_have_outcomes():
 
 
 def test_held_out_names_and_the_withheld_section_never_reach_the_corpus():
-    text = "\n".join([*corpus.documents(3000, seed=0), *corpus.documents(3000, seed=0, start=corpus.THIRD_DOCUMENT)])
+    starts = (0, corpus.THIRD_DOCUMENT, corpus.SEVENTH_DOCUMENT)
+    text = "\n".join(text for start in starts for text in corpus.documents(3000, seed=0, start=start))
     held_out = grammar.names("heldout")
     for part in ("surname", "stem", "town", "venue_name"):
         leaked = [n for n in held_out[part] if re.search(rf"\b{re.escape(n)}\b(?! \w*(?:side|field))", text)]
@@ -77,13 +78,24 @@ def test_recast_gives_every_name_one_new_one_and_touches_nothing_else():
     assert not {"Tarnham", "Oakmere", "Sorensen"} & set(re.findall(r"\w+", new))
 
 
-def test_no_coined_name_is_a_held_out_one(monkeypatch):
+def test_no_coined_name_is_a_held_out_one():
     _, kept = corpus._printed_names()
     held_out = grammar.names("heldout")["surname"][0]
     assert held_out in kept
     drawn = iter([held_out, held_out, "Zorbel"])
-    monkeypatch.setattr(corpus, "coin", lambda rng, initial: next(drawn))
-    assert corpus.recast(random.Random(0), "Mr Sorensen") == "Mr Zorbel"
+    assert corpus.recast(random.Random(0), "Mr Sorensen", lambda rng, initial: next(drawn)) == "Mr Zorbel"
+
+
+def test_blends_mix_printed_and_made_up_parts_and_are_mostly_new():
+    rng, parts, printed = random.Random(0), grammar.names("train"), corpus._printed_names()[0]
+    names = [corpus.blend(rng, initial) for initial in "bcdfghklmnoprstuvw" for _ in range(100)]
+    assert all(name[0].isupper() and name[1:].islower() for name in names)
+    assert [name[0].lower() for name in names[::100]] == list("bcdfghklmnoprstuvw")
+    begins = [name.startswith(tuple(parts["beginning"])) for name in names]
+    ends = [name.endswith(tuple(parts["ending"])) for name in names]
+    kinds = collections.Counter(zip(begins, ends, strict=True))
+    assert kinds[True, False] > 200 and kinds[False, True] > 200 and kinds[True, True] < 900
+    assert sum(not printed.fullmatch(name) for name in names) > 1_200
 
 
 def test_unknown_slot_names_file_and_line(tmp_path, monkeypatch):
@@ -139,6 +151,50 @@ def test_splits_share_no_phrasing_no_entity_and_no_input(made):
             assert not common, (a, b, column, list(common)[:3])
         names = [{r["output"] for r in made[s] if r["task"] == "entity"} for s in (a, b)]
         assert not names[0] & names[1]
+
+
+def test_half_of_the_training_rows_that_answer_with_names_have_new_ones(made):
+    printed = {name for part in ("surname", "stem", "town") for name in grammar.names("train")[part]}
+    printed |= set(grammar.names("train")["venue_name"])
+    for split, low, high in (("train", 0.4, 0.6), ("validation", 1.0, 1.0), ("test", 1.0, 1.0)):
+        rows = [r for r in made[split] if r["task"] == "entity"]
+        assert all(r["output"] in r["input"] and r["output"] == r["label"] for r in rows)
+        new = [r for r in rows if not any(re.search(rf"\b{re.escape(name)}\b", r["output"]) for name in printed)]
+        assert low <= len(new) / len(rows) <= high, split
+    row = next(r for r in made["train"] if r["task"] == "format" and '"name"' in r["output"])
+    assert json.loads(tasks.rename(row, random.Random(0))["output"])["name"] != json.loads(row["output"])["name"]
+
+
+def test_a_repainted_venue_keeps_its_kind_and_takes_no_held_out_word():
+    rng, (_, kept, words) = random.Random(0), corpus._venues()
+    assert "Marmalade" in kept and not kept & set(words)
+    text = "At the Lantern Theatre, and at The Copper Kettle. The Lantern Theatre closed."
+    found = [
+        re.fullmatch(
+            r"At the (\w+) Theatre, and at The \w+ \w+\. The (\w+) Theatre closed\.", corpus.repaint(rng, text)
+        )
+        for _ in range(50)
+    ]
+    assert all(match and match[1] == match[2] != "Lantern" and match[1] not in kept for match in found)
+
+
+def test_on_pasted_cuttings_the_name_is_often_not_at_the_beginning():
+    rng, later, entries = random.Random(0), 0, 0
+    for _ in range(100):
+        lines = corpus.cuttings(rng).splitlines()
+        for text, note in zip(lines[::2], lines[1::2], strict=False):
+            if found := re.search(r"(?:index: |Index: |under |names: |About: )(.+)\.$", note):
+                entries += 1
+                assert found[1] in text
+                later += text.index(found[1]) > 40
+    assert entries > 250 and later / entries > 0.6
+
+
+def test_a_bad_line_of_the_instructions_is_named_with_its_number(tmp_path, monkeypatch):
+    (tmp_path / "instructions.txt").write_text("# phrasings\n=tone\nt Say the tone.\nx Say it.\n")
+    monkeypatch.setattr(tasks, "PATTERNS", tmp_path)
+    with pytest.raises(grammar.PatternError, match=r"instructions\.txt:4: .*'x Say it\.'"):
+        tasks._instructions.__wrapped__()
 
 
 @pytest.mark.parametrize("task", (*tasks.TASKS, "word"))

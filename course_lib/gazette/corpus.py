@@ -332,6 +332,22 @@ def index_page(rng: random.Random) -> str:
     return "\n".join(parts) or news(rng)
 
 
+def cuttings(rng: random.Random) -> str:
+    """Cuttings pasted together, an item and a short without names in either order, filed under the name in the item.
+
+    The first words of a text are then no sign that they are its name.
+    """
+    row = rng.choice(INDEX_ROWS)
+    parts = []
+    for _ in range(rng.randint(3, 5)):
+        item = _item(rng, more=rng.choice((0, 0, 1)))
+        short = write_short(rng.choice(SHORT_SECTIONS), rng.choice(TONES), rng, late=rng.random() < 0.5)
+        texts = [short, item.text] if rng.random() < 0.7 else [item.text, short]
+        if "who" in (known := facts(item)):
+            parts.append(f"{' '.join(texts)}\n{row.format(known['who'])}")
+    return "\n".join(parts) or news(rng)
+
+
 PRINTERS = (
     "Proof read by {person} on {day}.",
     "Set for the {day} edition, column {small}.",
@@ -741,16 +757,70 @@ def coin(rng: random.Random, initial: str) -> str:
     return (start + middle + rng.choice(CODAS) + rng.choice(LAST)).capitalize()
 
 
-def recast(rng: random.Random, text: str) -> str:
-    """The same document with every surname, stem and town replaced by a coined one, each by the same one throughout."""
+def blend(rng: random.Random, initial: str) -> str:
+    """A name half like the printed ones: a beginning or an ending of theirs, or both, and a made-up rest ("Ulbrasker", "Stoathythe").
+
+    What follows a printed beginning is then no longer to be guessed, only to be copied.
+    """
+    parts, made = grammar_names("train"), coin(rng, initial)
+    starts = [start for start in parts["beginning"] if start[0].lower() == initial]
+    start = rng.choice(starts) if starts and rng.random() < 0.6 else made[: rng.randint(2, 4)]
+    return start + (rng.choice(parts["ending"]) if rng.random() < 0.6 else made[-rng.randint(3, 5) :].lower())
+
+
+def recast(rng: random.Random, text: str, new_name: Callable[[random.Random, str], str] = coin) -> str:
+    """The same document with every surname, stem and town replaced by a `new_name`, each by the same one throughout."""
     pattern, kept = _printed_names()
     given: dict[str, str] = {}
 
     def instead(match: re.Match) -> str:
         name = match[0].title() if match[0].isupper() else match[0]
-        while given.setdefault(name, coin(rng, name[0].lower())) in kept:
+        while given.setdefault(name, new_name(rng, name[0].lower())) in kept:
             del given[name]
         return given[name].upper() if match[0].isupper() else given[name]
+
+    return pattern.sub(instead, text)
+
+
+SIGNS = frozenset(
+    "The Theatre Picture House Arts Centre Studio Playhouse Cinema Gallery Cafe Hall Arms Tearooms Music Kitchen Ballroom Museum".split()
+)  # words of venues' names that stay
+THINGS = frozenset(
+    "animal bequest crew device equipment food goods invention material premises product stall worker".split()
+)  # word lists
+
+
+@lru_cache(maxsize=None)
+def _venues() -> tuple[re.Pattern, frozenset[str], tuple[str, ...]]:
+    """A pattern that finds the venues of the training world, the words of all others, and words for new names."""
+    kept = {
+        w
+        for world in ("validation", "heldout")
+        for n in grammar_names(world)["venue_name"]
+        for w in re.findall(r"\w+", n)
+    }
+    lists = [entries for s in SECTIONS for name, entries in load_section(s).lists.items() if name in THINGS]
+    words = {word for entries in lists for entry in entries for word in entry.split()}
+    plain = {word.capitalize() for word in words if re.fullmatch(r"[a-z]{4,9}", word)}
+    found = sorted(grammar_names("train")["venue_name"], key=len, reverse=True)
+    return re.compile(r"\b(?:" + "|".join(map(re.escape, found)) + r")\b"), frozenset(kept), tuple(sorted(plain - kept))
+
+
+def repaint(rng: random.Random, text: str) -> str:
+    """The same document with other words on every venue's sign ("The Copper Kettle" → "The Turnip Ledger"), the same throughout."""
+    pattern, kept, words = _venues()
+    given: dict[str, str] = {}
+
+    def another(match: re.Match) -> str:
+        if match[0] in SIGNS:
+            return match[0]
+        word = rng.choice(words) if rng.random() < 0.6 else coin(rng, match[0][0].lower())
+        return another(match) if word in kept else word
+
+    def instead(match: re.Match) -> str:
+        if match[0] not in given:
+            given[match[0]] = re.sub(r"[A-Z][a-z]+", another, match[0])
+        return given[match[0]]
 
     return pattern.sub(instead, text)
 
@@ -818,25 +888,33 @@ THIRD: Mix = tuple((writer, THIRD_WEIGHTS.get(writer, weight)) for writer, weigh
 FOURTH: Mix = (*THIRD, (late_remarks, 16.0))
 FIFTH_WEIGHTS = {news: 34.0, record_card: 8.0, index_page: 8.0, late_remarks: 12.0}
 FIFTH: Mix = (*((writer, FIFTH_WEIGHTS.get(writer, weight)) for writer, weight in FOURTH), (print_sheet, 18.0))
+SEVENTH: Mix = (*FIFTH, (cuttings, 10.0))
 SECOND_DOCUMENT, THIRD_DOCUMENT = 154_090, 190_373  # where the first 18M tokens end, and the first 23M
-FOURTH_DOCUMENT, FIFTH_DOCUMENT = 374_225, 439_225  # in the fourth cycle, after 46.7M, and where it ends, after 56M
+FOURTH_DOCUMENT, FIFTH_DOCUMENT = 374_225, 439_225  # after 46.7M and 56M
+SIXTH_DOCUMENT, SEVENTH_DOCUMENT = 534_225, 614_225  # after 71M and 83M
 STAGES: tuple[tuple[int, Mix], ...] = (
     (PROOF_DOCUMENTS, PROOFS),
     (SECOND_DOCUMENT, MAIN),
     (THIRD_DOCUMENT, SECOND),
     (FOURTH_DOCUMENT, THIRD),
     (FIFTH_DOCUMENT, FOURTH),
-)  # up to this one; then `FIFTH`; from `THIRD` on half of the documents have coined names
-COINED = 0.5
+    (SEVENTH_DOCUMENT, FIFTH),
+)  # up to this one; then `SEVENTH`
+# From which document on this share of them have names that nobody has printed, and of those this share have blends.
+NEW_NAMES = ((THIRD_DOCUMENT, 0.5, 0.0), (SIXTH_DOCUMENT, 0.8, 0.75), (SEVENTH_DOCUMENT, 0.5, 0.5))
 
 
 def document(index: int, seed: int = 0) -> str:
     """Document number `index` of the corpus with this seed."""
     rng = random.Random(seed * 1_000_003 + index)
-    mix = next((mix for end, mix in STAGES if index < end), FIFTH)
+    mix = next((mix for end, mix in STAGES if index < end), SEVENTH)
     writers, weights = zip(*mix, strict=True)
     text = rng.choices(writers, weights)[0](rng)
-    return recast(rng, text) if index >= THIRD_DOCUMENT and rng.random() < COINED else text
+    _, share, blended = next((stage for stage in reversed(NEW_NAMES) if index >= stage[0]), (0, 0.0, 0.0))
+    if not share or rng.random() >= share:
+        return text
+    text = recast(rng, text, blend if blended and rng.random() < blended else coin)
+    return repaint(rng, text) if index >= SEVENTH_DOCUMENT else text
 
 
 def documents(count: int, seed: int = 0, start: int = 0) -> Iterator[str]:

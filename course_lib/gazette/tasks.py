@@ -12,7 +12,20 @@ import random
 from collections.abc import Iterator
 from functools import lru_cache
 
-from .corpus import ADVICE_ASKED, DECLINED, QUESTIONS, SHORT_SECTIONS, facts, puffed, spoiled_briefs, spoken
+from .corpus import (
+    ADVICE_ASKED,
+    DECLINED,
+    QUESTIONS,
+    SHORT_SECTIONS,
+    blend,
+    coin,
+    facts,
+    puffed,
+    recast,
+    repaint,
+    spoiled_briefs,
+    spoken,
+)
 from .grammar import (
     PATTERNS,
     SECTIONS,
@@ -56,7 +69,7 @@ TRAIN_ROWS = {
     "urgency": 320,
     "outcome": 320,
     "section": 320,
-    "entity": 480,
+    "entity": 640,
     "number": 360,
     "headline": 360,
     "question": 480,
@@ -65,6 +78,8 @@ TRAIN_ROWS = {
     "format": 360,
 }
 TEST_ROWS, VALIDATION_ROWS = 1000, 150
+NAMING = ("entity", "headline", "question", "brief", "format")  # tasks with names in their answers
+RENAMED = 0.5  # the share of their training rows whose names nobody has printed
 
 ADVICE_SPLIT = {"train": slice(0, -4), "validation": slice(-4, -3), "test": slice(-3, None)}
 JSON_KEYS = (("section", "tone"), ("name", "tone"), ("name", "section"))
@@ -217,6 +232,13 @@ def format(rng, split):
     return _row("format", item, rng, split, instruction=asked, output=reply, label="word")
 
 
+def rename(row: dict, rng: random.Random) -> dict:
+    """The row with names that nobody has printed, the same ones in the text and in the answer."""
+    keys = ("input", "output", "label")
+    text = recast(rng, "\0".join(row[key] for key in keys), blend if rng.random() < 0.5 else coin)
+    return row | dict(zip(keys, repaint(rng, text).split("\0"), strict=True))
+
+
 MAKERS = {name: globals()[name] for name in TASKS}
 
 
@@ -241,6 +263,9 @@ def unique_rows(maker, split: str, seed: int, count: int, name: str, **options) 
         if key in seen:
             continue
         seen.add(key)
+        fate = random.Random(f"{name} {seed} {len(made)}")
+        if split == "train" and name in NAMING and fate.random() < RENAMED:
+            row = rename(row, fate)
         made.append(row | {"id": f"{split}-{name}-{len(made):04d}"})
         if len(made) == count:
             return made

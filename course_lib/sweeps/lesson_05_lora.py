@@ -17,6 +17,7 @@ from ..data import load_instructions
 from ..evaluation import answer_loss, evaluate, forgetting
 from ..models import ADAPTER, base_model_folder, load_adapter, load_model, model_name, save_adapter
 from ..paths import home
+from ..training import RATES as USUAL
 from ..training import Run, train
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ SEEDS = (0, 1, 2)
 STEPS, BATCH = 96, 4
 ITEMS, MANY = 200, 600
 CUT_ITEMS, NEWS = 150, 20  # test rows for each cut update; news items a section for forgetting
-RATES = {"LoRA": 5e-3, "full fine-tuning": 5e-4}
+RATES = {
+    "LoRA": USUAL[True, True],
+    "full fine-tuning": 1.5e-4,
+}  # the second a third of the usual one: these batches are small
 FACTORS = (0.1, 0.3, 1, 3, 10)  # of the rates above
 RANKS = (1, 2, 4, 8, 16, 64)
 LAYERS = {
