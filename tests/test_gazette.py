@@ -156,7 +156,7 @@ def test_splits_share_no_phrasing_no_entity_and_no_input(made):
 def test_half_of_the_training_rows_that_answer_with_names_have_new_ones(made):
     printed = {name for part in ("surname", "stem", "town") for name in grammar.names("train")[part]}
     printed |= set(grammar.names("train")["venue_name"])
-    for split, low, high in (("train", 0.4, 0.6), ("validation", 1.0, 1.0), ("test", 1.0, 1.0)):
+    for split, low, high in (("train", 0.35, 0.55), ("validation", 1.0, 1.0), ("test", 1.0, 1.0)):
         rows = [r for r in made[split] if r["task"] == "entity"]
         assert all(r["output"] in r["input"] and r["output"] == r["label"] for r in rows)
         new = [r for r in rows if not any(re.search(rf"\b{re.escape(name)}\b", r["output"]) for name in printed)]
