@@ -101,7 +101,7 @@ def scoreboard(rows: list[dict], path: Path | None = None) -> str:
         axes.errorbar(max(trained, 0.001), value, yerr=bars, fmt="o" if own else "s", color=tint, capsize=3, ms=7)
         label = f"{row['technique']} ({row['lesson'][:2]})"
         left = trained < 0.01  # there the label has room on the right only
-        where = {"xytext": (7 if left else -7, 2 if own else -10), "ha": "left" if left else "right"}
+        where = {"xytext": (7 if left else -7, 2 if own or value < 5 else -10), "ha": "left" if left else "right"}
         axes.annotate(label, (max(trained, 0.001), value), textcoords="offset points", fontsize=9, **where)
     axes.set_xscale("log")
     axes.set_xlim(0.0004, 300)
