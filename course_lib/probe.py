@@ -72,7 +72,7 @@ class WellFormed:
         self.longest = max(map(len, self.lists))
         for text in _outlines(rng, renderings):
             self._learn(text)
-        for writer, _ in corpus.SEVENTH:
+        for writer, _ in corpus.STAGES[-1][1]:
             for _ in range(documents):
                 for sentence in self.split(writer(rng)):
                     self._learn(sentence)

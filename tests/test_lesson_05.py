@@ -7,13 +7,7 @@ import copy
 import pytest
 import torch
 
-from course_lib.models import load_model
 from course_lib.sweeps import lesson_05_lora as lesson
-
-
-@pytest.fixture(scope="module")
-def base():
-    return load_model()
 
 
 def test_shares_of_the_squared_norm_follow_the_singular_values():

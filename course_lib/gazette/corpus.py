@@ -8,10 +8,11 @@ on `(s, i)` alone, so a corpus has the same bytes wherever and however often it 
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
-from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, lru_cache, partial
 
 from .grammar import (
     DAYS,
@@ -731,20 +732,24 @@ CODAS = "b ck d f g k l ld ll lm m mb n n nd ng nk nt p r r rd rk rl rn rt s sh 
 LAST = "an ard ell en er ero es ez i in ino is o ock on ova ski son ton um us well wood y".split()
 
 
+def _held_out_words(*parts: str) -> frozenset[str]:
+    """The words of all names of these parts that are kept from the training world."""
+    names = (name for world in ("validation", "heldout") for part in parts for name in grammar_names(world)[part])
+    return frozenset(word for name in names for word in re.findall(r"\w+", name))
+
+
+def _any_of(names: Iterable[str]) -> re.Pattern:
+    """A pattern that finds each of these names, the longest that fits."""
+    longest_first = sorted(names, key=len, reverse=True)
+    return re.compile(r"\b(?=[A-Z])(?:" + "|".join(map(re.escape, longest_first)) + r")\b")
+
+
 @lru_cache(maxsize=None)
 def _printed_names() -> tuple[re.Pattern, frozenset[str]]:
     """A pattern that finds the surnames, stems and towns of the training world, and the names that may never be coined."""
     parts = ("surname", "stem", "town")
     known = {name for part in parts for name in grammar_names("train")[part]}
-    kept = {
-        word
-        for world in ("validation", "heldout")
-        for part in parts
-        for name in grammar_names(world)[part]
-        for word in name.split()
-    }
-    found = sorted(known | {name.upper() for name in grammar_names("train")["town"]}, key=len, reverse=True)
-    return re.compile(r"\b(?=[A-Z])(?:" + "|".join(map(re.escape, found)) + r")\b"), frozenset(kept)
+    return _any_of(known | {name.upper() for name in grammar_names("train")["town"]}), _held_out_words(*parts)
 
 
 def coin(rng: random.Random, initial: str) -> str:
@@ -793,23 +798,16 @@ THINGS = frozenset(
 @lru_cache(maxsize=None)
 def _venues() -> tuple[re.Pattern, frozenset[str], tuple[str, ...]]:
     """A pattern that finds the venues of the training world, the words of all others, and words for new names."""
-    kept = {
-        w
-        for world in ("validation", "heldout")
-        for n in grammar_names(world)["venue_name"]
-        for w in re.findall(r"\w+", n)
-    }
+    kept = _held_out_words("venue_name")
     lists = [entries for s in SECTIONS for name, entries in load_section(s).lists.items() if name in THINGS]
     words = {word for entries in lists for entry in entries for word in entry.split()}
     plain = {word.capitalize() for word in words if re.fullmatch(r"[a-z]{4,9}", word)}
-    found = sorted(grammar_names("train")["venue_name"], key=len, reverse=True)
-    return re.compile(r"\b(?:" + "|".join(map(re.escape, found)) + r")\b"), frozenset(kept), tuple(sorted(plain - kept))
+    return _any_of(grammar_names("train")["venue_name"]), kept, tuple(sorted(plain - kept))
 
 
 def repaint(rng: random.Random, text: str) -> str:
     """The same document with other words on every venue's sign ("The Copper Kettle" → "The Turnip Ledger"), the same throughout."""
     pattern, kept, words = _venues()
-    given: dict[str, str] = {}
 
     def another(match: re.Match) -> str:
         if match[0] in SIGNS:
@@ -817,12 +815,21 @@ def repaint(rng: random.Random, text: str) -> str:
         word = rng.choice(words) if rng.random() < 0.6 else coin(rng, match[0][0].lower())
         return another(match) if word in kept else word
 
-    def instead(match: re.Match) -> str:
-        if match[0] not in given:
-            given[match[0]] = re.sub(r"[A-Z][a-z]+", another, match[0])
-        return given[match[0]]
+    @cache
+    def instead(sign: str) -> str:
+        return re.sub(r"[A-Z][a-z]+", another, sign)
 
-    return pattern.sub(instead, text)
+    return pattern.sub(lambda match: instead(match[0]), text)
+
+
+def recast_or_blend(rng: random.Random, text: str, blended: float) -> str:
+    """`recast`, for this share of documents with blends, else with coined names."""
+    return recast(rng, text, blend if rng.random() < blended else coin)
+
+
+def rename(rng: random.Random, text: str) -> str:
+    """The same document with new names for all that have one: half of the time blends, else coined ones; and venues repainted."""
+    return repaint(rng, recast_or_blend(rng, text, 0.5))
 
 
 # ------------------------------------------------------------------ the mix
@@ -892,29 +899,32 @@ SEVENTH: Mix = (*FIFTH, (cuttings, 10.0))
 SECOND_DOCUMENT, THIRD_DOCUMENT = 154_090, 190_373  # where the first 18M tokens end, and the first 23M
 FOURTH_DOCUMENT, FIFTH_DOCUMENT = 374_225, 439_225  # after 46.7M and 56M
 SIXTH_DOCUMENT, SEVENTH_DOCUMENT = 534_225, 614_225  # after 71M and 83M
-STAGES: tuple[tuple[int, Mix], ...] = (
+STAGES: tuple[tuple[float, Mix], ...] = (
     (PROOF_DOCUMENTS, PROOFS),
     (SECOND_DOCUMENT, MAIN),
     (THIRD_DOCUMENT, SECOND),
     (FOURTH_DOCUMENT, THIRD),
     (FIFTH_DOCUMENT, FOURTH),
     (SEVENTH_DOCUMENT, FIFTH),
-)  # up to this one; then `SEVENTH`
-# From which document on this share of them have names that nobody has printed, and of those this share have blends.
-NEW_NAMES = ((THIRD_DOCUMENT, 0.5, 0.0), (SIXTH_DOCUMENT, 0.8, 0.75), (SEVENTH_DOCUMENT, 0.5, 0.5))
+    (math.inf, SEVENTH),
+)  # up to this one
+# From which document on this share of them have names that nobody has printed, and what gives them.
+NEW_NAMES: tuple[tuple[int, float, Callable[[random.Random, str], str]], ...] = (
+    (0, 0.0, recast),
+    (THIRD_DOCUMENT, 0.5, recast),
+    (SIXTH_DOCUMENT, 0.8, partial(recast_or_blend, blended=0.75)),
+    (SEVENTH_DOCUMENT, 0.5, rename),
+)
 
 
 def document(index: int, seed: int = 0) -> str:
     """Document number `index` of the corpus with this seed."""
     rng = random.Random(seed * 1_000_003 + index)
-    mix = next((mix for end, mix in STAGES if index < end), SEVENTH)
+    mix = next(mix for end, mix in STAGES if index < end)
     writers, weights = zip(*mix, strict=True)
     text = rng.choices(writers, weights)[0](rng)
-    _, share, blended = next((stage for stage in reversed(NEW_NAMES) if index >= stage[0]), (0, 0.0, 0.0))
-    if not share or rng.random() >= share:
-        return text
-    text = recast(rng, text, blend if blended and rng.random() < blended else coin)
-    return repaint(rng, text) if index >= SEVENTH_DOCUMENT else text
+    share, new_names = next((share, how) for start, share, how in reversed(NEW_NAMES) if index >= start)
+    return new_names(rng, text) if rng.random() < share else text
 
 
 def documents(count: int, seed: int = 0, start: int = 0) -> Iterator[str]:

@@ -12,20 +12,8 @@ import random
 from collections.abc import Iterator
 from functools import lru_cache
 
-from .corpus import (
-    ADVICE_ASKED,
-    DECLINED,
-    QUESTIONS,
-    SHORT_SECTIONS,
-    blend,
-    coin,
-    facts,
-    puffed,
-    recast,
-    repaint,
-    spoiled_briefs,
-    spoken,
-)
+from . import corpus
+from .corpus import ADVICE_ASKED, DECLINED, QUESTIONS, SHORT_SECTIONS, facts, puffed, spoiled_briefs, spoken
 from .grammar import (
     PATTERNS,
     SECTIONS,
@@ -235,8 +223,8 @@ def format(rng, split):
 def rename(row: dict, rng: random.Random) -> dict:
     """The row with names that nobody has printed, the same ones in the text and in the answer."""
     keys = ("input", "output", "label")
-    text = recast(rng, "\0".join(row[key] for key in keys), blend if rng.random() < 0.5 else coin)
-    return row | dict(zip(keys, repaint(rng, text).split("\0"), strict=True))
+    renamed = corpus.rename(rng, "\0".join(row[key] for key in keys))
+    return row | dict(zip(keys, renamed.split("\0"), strict=True))
 
 
 MAKERS = {name: globals()[name] for name in TASKS}
@@ -247,7 +235,11 @@ def rows(split: str, seed: int = 0, count: int | None = None, tasks: tuple[str, 
     made: list[dict] = []
     for task in tasks:
         default = {"train": TRAIN_ROWS[task], "validation": VALIDATION_ROWS, "test": TEST_ROWS}[split]
-        made.extend(unique_rows(MAKERS[task], split, seed, count or default, task))
+        fresh = unique_rows(MAKERS[task], split, seed, count or default, task)
+        if split == "train" and task in NAMING:
+            draws = (random.Random(f"{task} {seed} {place}") for place in range(len(fresh)))
+            fresh = [rename(row, rng) if rng.random() < RENAMED else row for row, rng in zip(fresh, draws, strict=True)]
+        made.extend(fresh)
     random.Random(f"order {split} {seed}").shuffle(made)
     yield from made
 
@@ -263,9 +255,6 @@ def unique_rows(maker, split: str, seed: int, count: int, name: str, **options) 
         if key in seen:
             continue
         seen.add(key)
-        fate = random.Random(f"{name} {seed} {len(made)}")
-        if split == "train" and name in NAMING and fate.random() < RENAMED:
-            row = rename(row, fate)
         made.append(row | {"id": f"{split}-{name}-{len(made):04d}"})
         if len(made) == count:
             return made

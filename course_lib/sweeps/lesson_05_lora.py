@@ -31,10 +31,8 @@ SEEDS = (0, 1, 2)
 STEPS, BATCH = 96, 4
 ITEMS, MANY = 200, 600
 CUT_ITEMS, NEWS = 150, 20  # test rows for each cut update; news items a section for forgetting
-RATES = {
-    "LoRA": USUAL[True, True],
-    "full fine-tuning": 1.5e-4,
-}  # the second a third of the usual one: these batches are small
+# For full fine-tuning a third of the usual rate: these batches are small.
+RATES = {"LoRA": USUAL[True, True], "full fine-tuning": 1.5e-4}
 FACTORS = (0.1, 0.3, 1, 3, 10)  # of the rates above
 RANKS = (1, 2, 4, 8, 16, 64)
 LAYERS = {
