@@ -896,9 +896,19 @@ FOURTH: Mix = (*THIRD, (late_remarks, 16.0))
 FIFTH_WEIGHTS = {news: 34.0, record_card: 8.0, index_page: 8.0, late_remarks: 12.0}
 FIFTH: Mix = (*((writer, FIFTH_WEIGHTS.get(writer, weight)) for writer, weight in FOURTH), (print_sheet, 18.0))
 SEVENTH: Mix = (*FIFTH, (cuttings, 10.0))
+EIGHTH_WEIGHTS = {
+    news: 55.0, late_remarks: 20.0, remarks: 8.0, desk_note: 6.0, desk_log: 9.0, print_sheet: 10.0, cuttings: 6.0,
+}  # fmt: skip
+EIGHTH: Mix = tuple((writer, EIGHTH_WEIGHTS.get(writer, weight)) for writer, weight in SEVENTH)
+CLOSING_WEIGHTS = {
+    news: 116.0, short_news: 8.0, front_page: 8.0, late_remarks: 10.0, remarks: 4.0, desk_note: 8.0, desk_log: 8.0,
+    record_card: 6.0, interview: 5.0, roll: 2.0, type_proof: 1.0, style_book: 1.0,
+}  # fmt: skip
+CLOSING: Mix = tuple((writer, CLOSING_WEIGHTS.get(writer, weight)) for writer, weight in EIGHTH)  # mostly news
 SECOND_DOCUMENT, THIRD_DOCUMENT = 154_090, 190_373  # where the first 18M tokens end, and the first 23M
 FOURTH_DOCUMENT, FIFTH_DOCUMENT = 374_225, 439_225  # after 46.7M and 56M
-SIXTH_DOCUMENT, SEVENTH_DOCUMENT = 534_225, 614_225  # after 71M and 83M
+SIXTH_DOCUMENT, SEVENTH_DOCUMENT, EIGHTH_DOCUMENT = 534_225, 614_225, 669_225  # after 71M, 83M and 93M
+CLOSING_DOCUMENT = 758_225  # in the eighth cycle, where 107M tokens end
 STAGES: tuple[tuple[float, Mix], ...] = (
     (PROOF_DOCUMENTS, PROOFS),
     (SECOND_DOCUMENT, MAIN),
@@ -906,7 +916,9 @@ STAGES: tuple[tuple[float, Mix], ...] = (
     (FOURTH_DOCUMENT, THIRD),
     (FIFTH_DOCUMENT, FOURTH),
     (SEVENTH_DOCUMENT, FIFTH),
-    (math.inf, SEVENTH),
+    (EIGHTH_DOCUMENT, SEVENTH),
+    (CLOSING_DOCUMENT, EIGHTH),
+    (math.inf, CLOSING),
 )  # up to this one
 # From which document on this share of them have names that nobody has printed, and what gives them.
 NEW_NAMES: tuple[tuple[int, float, Callable[[random.Random, str], str]], ...] = (
@@ -914,6 +926,7 @@ NEW_NAMES: tuple[tuple[int, float, Callable[[random.Random, str], str]], ...] = 
     (THIRD_DOCUMENT, 0.5, recast),
     (SIXTH_DOCUMENT, 0.8, partial(recast_or_blend, blended=0.75)),
     (SEVENTH_DOCUMENT, 0.5, rename),
+    (EIGHTH_DOCUMENT, 0.3, rename),
 )
 
 

@@ -42,7 +42,7 @@ LAYERS = {
 }
 ALPHAS = (4, 32, 128)  # beside 16, at rank 8
 SHARES = (1, 2, 4, 8, 16, 32, 64)  # largest singular values of an update
-TASKS = ("tone", "entity", "number", "headline")
+TASKS = ("tone", "entity", "number", "section")
 ADAPTER_RANK, ADAPTER_STEPS, ADAPTER_ITEMS = 4, 128, 60
 
 
