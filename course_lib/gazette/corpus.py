@@ -887,24 +887,30 @@ SECOND: Mix = (
     (advertisement, 0.3),
     (reading_room, 0.4),
 )
-THIRD_WEIGHTS = {
+
+
+def _reweighted(mix: Mix, weights: dict[Callable[[random.Random], str], float]) -> Mix:
+    """The mix with these weights for the writers named, the others as they are."""
+    return tuple((writer, weights.get(writer, weight)) for writer, weight in mix)
+
+
+THIRD: Mix = _reweighted(SECOND, {
     news: 36.0, short_news: 5.0, front_page: 5.0, reprint: 5.0, roll: 4.0, remarks: 5.0, style_book: 1.5, page_plan: 1.5,
     record_card: 6.0, index_page: 6.0, archive_slip: 3.0, interview: 4.0,
-}  # fmt: skip
-THIRD: Mix = tuple((writer, THIRD_WEIGHTS.get(writer, weight)) for writer, weight in SECOND)  # more news again
+})  # fmt: skip
 FOURTH: Mix = (*THIRD, (late_remarks, 16.0))
-FIFTH_WEIGHTS = {news: 34.0, record_card: 8.0, index_page: 8.0, late_remarks: 12.0}
-FIFTH: Mix = (*((writer, FIFTH_WEIGHTS.get(writer, weight)) for writer, weight in FOURTH), (print_sheet, 18.0))
+FIFTH: Mix = (
+    *_reweighted(FOURTH, {news: 34.0, record_card: 8.0, index_page: 8.0, late_remarks: 12.0}),
+    (print_sheet, 18.0),
+)
 SEVENTH: Mix = (*FIFTH, (cuttings, 10.0))
-EIGHTH_WEIGHTS = {
+EIGHTH: Mix = _reweighted(SEVENTH, {
     news: 55.0, late_remarks: 20.0, remarks: 8.0, desk_note: 6.0, desk_log: 9.0, print_sheet: 10.0, cuttings: 6.0,
-}  # fmt: skip
-EIGHTH: Mix = tuple((writer, EIGHTH_WEIGHTS.get(writer, weight)) for writer, weight in SEVENTH)
-CLOSING_WEIGHTS = {
+})  # fmt: skip
+CLOSING: Mix = _reweighted(EIGHTH, {  # mostly news
     news: 116.0, short_news: 8.0, front_page: 8.0, late_remarks: 10.0, remarks: 4.0, desk_note: 8.0, desk_log: 8.0,
     record_card: 6.0, interview: 5.0, roll: 2.0, type_proof: 1.0, style_book: 1.0,
-}  # fmt: skip
-CLOSING: Mix = tuple((writer, CLOSING_WEIGHTS.get(writer, weight)) for writer, weight in EIGHTH)  # mostly news
+})  # fmt: skip
 SECOND_DOCUMENT, THIRD_DOCUMENT = 154_090, 190_373  # where the first 18M tokens end, and the first 23M
 FOURTH_DOCUMENT, FIFTH_DOCUMENT = 374_225, 439_225  # after 46.7M and 56M
 SIXTH_DOCUMENT, SEVENTH_DOCUMENT, EIGHTH_DOCUMENT = 534_225, 614_225, 669_225  # after 71M, 83M and 93M

@@ -44,8 +44,9 @@ def run(rows: int, space: bool, seed: int) -> dict:
     if not space:
         without_space(tokenizer)
     chosen = data["train"].shuffle(seed=seed).select(range(rows))
-    options = {"epochs": EXAMPLES // rows, "batch_size": BATCH, "seed": seed, "quiet": True}
-    fitted = train(chosen, model=model, tokenizer=tokenizer, **options)
+    fitted = train(
+        chosen, model=model, tokenizer=tokenizer, epochs=EXAMPLES // rows, batch_size=BATCH, seed=seed, quiet=True
+    )
     result = evaluate(fitted.model, tokenizer, data["test"].select(range(ITEMS)))
     return {"right": round(result.value, 4), "bits": "".join("01"[ok] for ok in result.right)}
 
