@@ -41,7 +41,9 @@ def render_card() -> None:
 def _text(bars: list[Bar], training: dict, summary: str, samples: list[str], model) -> str:
     recipe, config = training["recipe"], model.config
     total = training["log"][-1]["tokens"]
-    cycles = ", ".join(f"{tokens / 1e6:g}M tokens at {rate:g}" for tokens, rate in recipe["cycles"])
+    cycles = ", ".join(
+        f"{tokens / 1e6:g}M tokens at {rate:g} in steps of {size:,}" for tokens, rate, size in recipe["cycles"]
+    )
     by_name = {bar.name.split(":")[0]: bar.details for bar in bars}
     fluency, obeys = by_name["fluency"], by_name["obedience"]
     gates = "\n".join(f"| {b.name} | {_value(b)} | {b.bar} | {'yes' if b.holds else '**no**'} |" for b in bars)
@@ -94,7 +96,7 @@ replies are a label at all; with the three labels offered in the chat template, 
 | architecture | Llama: {config.num_hidden_layers} layers, hidden {config.hidden_size}, {config.num_attention_heads} heads, {config.num_key_value_heads} key-value heads, MLP {config.intermediate_size}, context {config.max_position_embeddings}, tied embeddings |
 | tokenizer | byte-level BPE, vocabulary {config.vocab_size:,}, single digits |
 | text | {total / 1e6:.1f}M tokens of the Gazette, seed {recipe["seed"]}, each document read once; no instruction and no chat template in it |
-| optimizer | Muon on the matrices, AdamW on embeddings and norms; cycles of {cycles} → {recipe["final_rate"]:g}, cosine; {recipe["step_tokens"]:,} tokens a step, rows of 128, then 256, then {recipe["context"]} tokens; the corpus begins with proofs of type, lines that repeat |
+| optimizer | Muon on the matrices, AdamW on embeddings and norms; cycles of {cycles} → {recipe["final_rate"]:g}, cosine; rows of 128, then 256, then {recipe["context"]} tokens; the corpus begins with proofs of type, lines that repeat |
 | time | {training["seconds"] / 60:.0f} minutes on {training["hardware"]} |
 | precision | bfloat16 autocast where the processor has it; stored as bfloat16, loads as float32 |
 | command | `course pretrain --seed {recipe["seed"]} --publish` |

@@ -12,6 +12,7 @@ at once, since two of them on two cores are 5–12 times slower than one after t
 from __future__ import annotations
 
 import bisect
+import collections
 import itertools
 import json
 import math
@@ -37,22 +38,14 @@ CHAT_TEMPLATE = (
 class Recipe:
     """Every number of the base model; sizes in tokens.
 
-    A cycle is a number of tokens and the highest rate in it; each begins with a warm-up of the rate (SGDR, arXiv 1608.03983) and
-    fresh optimizers. A step reads `step_tokens` tokens. In each cycle rows are short at first (`shorter`) and reach `context` in
+    A cycle is a number of tokens, the highest rate in it, and the tokens that a step reads; each begins with a warm-up of the rate
+    (SGDR, arXiv 1608.03983) and fresh optimizers. Small steps come first: the more a model has learnt, the larger the batch that
+    still pays (McCandlish et al., arXiv 1812.06162, §2). In each cycle rows are short at first (`shorter`) and reach `context` in
     the last seventh: short rows are faster, and what a note says of the text right above it is easier to find in them
     (sequence-length warm-up, Li et al., arXiv 2108.06084).
     """
 
-    cycles: tuple[tuple[int, float], ...] = (
-        (18_000_000, 4e-3),
-        (5_000_000, 1.5e-3),
-        (20_000_000, 3e-3),
-        (13_000_000, 3e-3),
-        (15_000_000, 2e-3),
-        (12_000_000, 2e-3),
-        (10_000_000, 2e-3),
-        (20_000_000, 2e-3),
-    )
+    cycles: tuple[tuple[int, float, int], ...] = ((20_000_000, 4e-3, 4096), (580_000_000, 4e-3, 16_384))
     seed: int = 0
     vocabulary: int = 2048
     hidden: int = 256
@@ -61,7 +54,6 @@ class Recipe:
     kv_heads: int = 2
     mlp: int = 704
     context: int = 512
-    step_tokens: int = 4096
     shorter: tuple[tuple[float, int], ...] = ((0.6, 128), (0.85, 256))  # (up to this share of the steps, row length)
     final_rate: float = 1e-4
     warmup: float = 0.02
@@ -70,18 +62,21 @@ class Recipe:
 
     @classmethod
     def of(cls, total: int, **others) -> Recipe:
-        """The recipe for another number of tokens: one cycle, at the rate of the first."""
-        return cls(cycles=((total, cls.cycles[0][1]),), **others)
+        """The recipe for another number of tokens: one cycle, with the rate and the steps of the first."""
+        return cls(cycles=((total, *cls.cycles[0][1:]),), **others)
 
     @property
     def tokens(self) -> int:
-        return sum(tokens for tokens, _ in self.cycles)
+        return sum(tokens for tokens, *_ in self.cycles)
 
     @property
     def starts(self) -> list[int]:
         """The first step of each cycle, and the number of all steps."""
-        lengths = [max(1, tokens // self.step_tokens) for tokens, _ in self.cycles]
-        return [0, *itertools.accumulate(lengths)]
+        return [0, *itertools.accumulate(self._lengths)]
+
+    @property
+    def _lengths(self) -> list[int]:
+        return [max(1, tokens // size) for tokens, _, size in self.cycles]
 
     @property
     def steps(self) -> int:
@@ -92,6 +87,14 @@ class Recipe:
         starts = self.starts
         cycle = bisect.bisect_right(starts, step) - 1
         return step - starts[cycle], starts[cycle + 1] - starts[cycle], self.cycles[cycle][1]
+
+    def reads(self, step: int) -> tuple[int, int]:
+        """Where in the corpus a step begins to read, in tokens, and where it ends."""
+        starts, sizes = self.starts, [size for *_, size in self.cycles]
+        cycle = min(bisect.bisect_right(starts, step) - 1, len(sizes) - 1)
+        before = sum(length * size for length, size in zip(self._lengths[:cycle], sizes, strict=False))
+        first = before + (step - starts[cycle]) * sizes[cycle]
+        return first, first + sizes[cycle]
 
     def row_length(self, step: int) -> int:
         """Tokens per row at a step."""
@@ -147,27 +150,55 @@ def train_tokenizer(folder: Path, recipe: Recipe, sample: int = 20_000):
     return tokenizer
 
 
-def encode_corpus(path: Path, tokenizer, recipe: Recipe, progress=print) -> None:
-    """Write at least `recipe.tokens` token ids (uint16), documents one after another, to `path`; resumable."""
+def _token_ids(seed: int, start: int, count: int):
+    """The ids of documents `start` to `start + count`, a boundary before each; in a worker process of `encode_corpus`."""
     import numpy as np
+
+    ids: list[int] = []
+    for encoding in _tokenizer.encode_batch_fast(list(documents(count, seed, start))):
+        ids.append(_boundary)
+        ids.extend(encoding.ids)
+    return np.asarray(ids, dtype=np.uint16)
+
+
+def _set_tokenizer(text: str) -> None:
+    from tokenizers import Tokenizer
+
+    global _tokenizer, _boundary
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one process per core is enough
+    _tokenizer = Tokenizer.from_str(text)
+    _boundary = _tokenizer.token_to_id(END_OF_DOCUMENT)
+
+
+def encode_corpus(path: Path, tokenizer, recipe: Recipe, progress=print) -> None:
+    """Write at least `recipe.tokens` token ids (uint16), documents one after another, to `path`, on all cores; resumable."""
+    import multiprocessing
 
     done = json.loads((path.parent / "corpus.json").read_text()) if path.exists() else {"tokens": 0, "documents": 0}
     if path.exists():
         os.truncate(path, done["tokens"] * 2)
-    boundary = tokenizer.convert_tokens_to_ids(END_OF_DOCUMENT)
-    needed = recipe.steps * recipe.step_tokens + 1
-    with path.open("ab") as file:
+    needed, batch = recipe.reads(recipe.steps)[0] + 1, 5000
+    if done["tokens"] >= needed:
+        return
+    starts = itertools.count(done["documents"], batch)
+    processes = multiprocessing.get_context("spawn")
+    workers = os.cpu_count() or 1
+    with (
+        processes.Pool(workers, _set_tokenizer, (tokenizer.backend_tokenizer.to_str(),)) as pool,
+        path.open("ab") as file,
+    ):
+        waiting = collections.deque(
+            pool.apply_async(_token_ids, (recipe.seed, next(starts), batch)) for _ in range(2 * workers)
+        )
         while done["tokens"] < needed:
-            texts = list(documents(5000, recipe.seed, done["documents"]))
-            ids: list[int] = []
-            for encoding in tokenizer.backend_tokenizer.encode_batch_fast(texts):
-                ids.append(boundary)
-                ids.extend(encoding.ids)
-            np.asarray(ids, dtype=np.uint16).tofile(file)
+            ids = waiting.popleft().get()
+            waiting.append(pool.apply_async(_token_ids, (recipe.seed, next(starts), batch)))
+            ids.tofile(file)
             file.flush()
-            done = {"tokens": done["tokens"] + len(ids), "documents": done["documents"] + len(texts)}
+            done = {"tokens": done["tokens"] + len(ids), "documents": done["documents"] + batch}
             (path.parent / "corpus.json").write_text(json.dumps(done))
-            progress(f"corpus  {done['documents']:,} documents  {done['tokens'] / 1e6:.1f}M tokens")
+            if done["documents"] % 100_000 == 0:
+                progress(f"corpus  {done['documents']:,} documents  {done['tokens'] / 1e6:.1f}M tokens")
 
 
 def build_model(recipe: Recipe, tokenizer):
@@ -389,15 +420,16 @@ def _pretrain(recipe, folder, minutes, save_every, compile_model, progress) -> P
     state = _load_checkpoint(folder / "last", model, optimizers) or {"step": 0, "seconds": 0.0, "log": []}
     forward = torch.compile(model, dynamic=False) if compile_model else model
     use_bf16 = bf16_pays(device)
-    per_step = recipe.step_tokens
     started, first, starts = time.monotonic(), state["step"], recipe.starts[1:]
     running: list[torch.Tensor] = []
     model.train()
     for step in range(first, recipe.steps):
         if step in starts:
             optimizers = build_optimizers(model, recipe)
-        rows = np.asarray(tokens[step * per_step : (step + 1) * per_step], dtype=np.int64)
-        batch = torch.from_numpy(rows).view(-1, recipe.row_length(step)).to(device)
+        begins, ends = recipe.reads(step)
+        rows = np.asarray(tokens[begins:ends], dtype=np.int64)
+        batch = torch.from_numpy(rows).view(-1, recipe.row_length(step))
+        batch = batch.pin_memory().to(device, non_blocking=True) if device == "cuda" else batch
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = recipe.rate(step)
@@ -412,11 +444,11 @@ def _pretrain(recipe, folder, minutes, save_every, compile_model, progress) -> P
         done = step + 1
         if done % 20 == 0 or done == recipe.steps:
             seconds = time.monotonic() - started
-            speed = (done - first) * per_step / seconds
+            speed = (ends - recipe.reads(first)[0]) / seconds
             value = float(torch.stack(running).mean())
             running.clear()
-            state["log"].append({"tokens": done * per_step, "loss": round(value, 4)})
-            left = (recipe.steps - done) * per_step / speed / 60
+            state["log"].append({"tokens": ends, "loss": round(value, 4)})
+            left = (recipe.tokens - ends) / speed / 60
             progress(f"step {done:,}/{recipe.steps:,}  loss {value:.3f}  {speed:,.0f} tokens/s  {left:.0f} min left")
         if done % save_every == 0 or done == recipe.steps:
             record = {**state, "step": done, "seconds": state["seconds"] + time.monotonic() - started}
@@ -443,7 +475,8 @@ def _tokens_for(recipe: Recipe, minutes: float, device: str, progress) -> int:
 
     model = build_model(recipe, Ends).to(device)
     optimizers = build_optimizers(model, recipe)
-    batch = torch.randint(4, recipe.vocabulary, (recipe.step_tokens // recipe.context, recipe.context), device=device)
+    size = recipe.cycles[0][2]
+    batch = torch.randint(4, recipe.vocabulary, (size // recipe.context, recipe.context), device=device)
     for step in range(12):
         if step == 2:
             started = time.monotonic()

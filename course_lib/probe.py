@@ -21,7 +21,7 @@ from .data import load_in_the_wild, load_instructions, prompt_text, to_messages
 from .evaluation import evaluate, generate, label_offered, perplexity, wilson
 from .gazette import corpus, grammar
 from .gazette.gold import gold_score
-from .gazette.tasks import TONES, draw_item, phrasings, reporter_brief
+from .gazette.tasks import CHOICES, TONES, draw_item, phrasings, reporter_brief
 from .models import base_model_folder, load_model
 from .training import train
 
@@ -72,7 +72,13 @@ class WellFormed:
         self.longest = max(map(len, self.lists))
         for text in _outlines(rng, renderings):
             self._learn(text)
-        for writer, _ in corpus.STAGES[-1][1]:
+        first = {word for *before, word in self.known if before == ["so", ","]}  # of leads, as `_outlines` gives them
+        for clause in grammar.load_openings()["c"]:  # any of them may stand before any lead
+            end = _words(grammar.render(clause, _Outline("town", grammar.Event("opening", "neutral"), "train", rng)))[
+                -2:
+            ]
+            self.known.update((end[0] if end[0].islower() else "N", end[1], word) for word in first)
+        for writer, _ in corpus.MAIN:
             for _ in range(documents):
                 for sentence in self.split(writer(rng)):
                     self._learn(sentence)
@@ -190,22 +196,40 @@ def _choices(parts: list) -> int:
 def _outlines(rng: random.Random, most: int) -> Iterator[str]:
     """Each pattern that the corpus uses, five times for every way to render it but at most `most`, its lists unfilled."""
     jobs: list[tuple[list, str, grammar.Event, dict[str, str]]] = []
+    leads: set[int] = set()
     for section in grammar.SECTIONS:
         world = grammar.load_section(section)
         for event in (*world.events, *world.anywhere.values()):
             lines = [line for kind, found in event.lines.items() if not kind.endswith("*") for line in found]
             jobs += [(line, section, event, {}) for line in lines]
+            leads |= {id(line) for line in event.lines.get("l", ())}
     for section in corpus.SHORT_SECTIONS:
         for late in (False, True):
             for tone, lines in grammar.load_shorts(section, late).items():
                 jobs += [(line, section, grammar.Event("short", tone), {}) for line in lines]
+    for section in grammar.SECTIONS:
+        for (tone, kind), lines in grammar.load_named(section).items():
+            jobs += [
+                (line, section, grammar.Event("named", tone, {"kind": kind} if kind else {}), {}) for line in lines
+            ]
     markers = {name: f"<reaction_{name}>" for name in grammar.REACTION_LISTS}
     markers |= {f"{name}2": marker for name, marker in markers.items()}
     frames = grammar.load_reactions()[1]
     jobs += [(line, "town", grammar.Event("reaction", "neutral"), markers) for line in frames["r"] + frames["r+"]]
+    for kind, lines in grammar.load_questions().items():
+        for line in lines:
+            for _ in range(min(most, 5 * _choices(line))):
+                question = grammar.render(line, _Outline("town", grammar.Event("question", "neutral"), "train", rng))
+                yield question
+                yield from (f"{question} {label}." for label in CHOICES.get(kind, ()))
     for line, section, event, given in jobs:
         for _ in range(min(most, 5 * _choices(line))):
-            yield grammar.sentence(grammar.render(line, _Outline(section, event, "train", rng, dict(given))))
+            text = grammar.sentence(grammar.render(line, _Outline(section, event, "train", rng, dict(given))))
+            yield text
+            if id(line) in leads and text.startswith(
+                (*corpus.SMALL_LETTERS, "<")
+            ):  # as after a clause in `corpus.opened`
+                yield f"So, {text if text[0] == '<' else text[0].lower() + text[1:]}"
 
 
 class Probe:

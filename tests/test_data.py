@@ -110,3 +110,10 @@ def test_in_the_wild_is_frozen_balanced_and_in_two_halves():
     assert not set(halves[0]["input"]) & set(halves[1]["input"])
     counts = collections.Counter(halves[0]["label"])
     assert max(counts.values()) - min(counts.values()) <= 6
+
+
+@pytest.mark.parametrize("task", ["entity", "number", "question", "refusal"])
+def test_copied_answers_stand_in_the_text_with_their_unit(task):
+    for split, rows in data.load_instructions(task).items():
+        copied = [row for row in rows if row["label"] != "refuse"]
+        assert not [row["id"] for row in copied if row["output"] not in row["input"]], split

@@ -18,7 +18,7 @@ from course_lib.errors import CourseError
 from course_lib.pretrain import Recipe
 
 TINY = Recipe(
-    cycles=((15_360, 4e-3), (15_360, 1.5e-3)), vocabulary=512, hidden=64, layers=2, heads=2, kv_heads=1, mlp=64, context=64, step_tokens=512,
+    cycles=((15_360, 4e-3, 512), (15_360, 1.5e-3, 1024)), vocabulary=512, hidden=64, layers=2, heads=2, kv_heads=1, mlp=64, context=64,
     shorter=((0.5, 32),),
 )  # fmt: skip
 RUN = """
@@ -40,20 +40,24 @@ def weights(folder):
 
 
 def test_rates_and_row_lengths_follow_the_recipe():
-    recipe = Recipe(cycles=((4096 * 1000, 4e-3), (4096 * 500, 1.5e-3)))
+    recipe = Recipe(cycles=((4096 * 1000, 4e-3, 4096), (8192 * 500, 1.5e-3, 8192)))
     rates = [recipe.rate(step) for step in range(1000)]
     assert max(rates) == pytest.approx(4e-3) and rates.index(max(rates)) == 20 - 1
     assert rates[-1] == pytest.approx(recipe.final_rate, rel=0.05)
     assert [recipe.row_length(step) for step in (0, 599, 600, 849, 850, 999)] == [128, 128, 256, 256, 512, 512]
     again = [recipe.rate(step) for step in range(1000, recipe.steps)]
     assert len(again) == 500 and max(again) == pytest.approx(1.5e-3) and again.index(max(again)) == 10 - 1
+    assert [recipe.reads(step) for step in (0, 999, 1000, 1499)] == [
+        (0, 4096), (999 * 4096, 1000 * 4096), (1000 * 4096, 1002 * 4096), (1998 * 4096, 2000 * 4096),
+    ]  # fmt: skip
+    assert recipe.reads(recipe.steps)[0] == recipe.tokens
     assert [recipe.row_length(1000 + step) for step in (0, 299, 300, 425, 499)] == [128, 128, 256, 512, 512]
 
 
 def test_a_smaller_recipe_is_one_cycle():
     small = Recipe.of(2_300_000, seed=3)
     assert small.tokens == 2_300_000 and small.seed == 3
-    assert small.cycles == ((2_300_000, Recipe.cycles[0][1]),)
+    assert small.cycles == ((2_300_000, *Recipe.cycles[0][1:]),)
 
 
 def test_muon_in_float32_makes_a_step_nearly_orthogonal():
@@ -92,7 +96,7 @@ def test_killed_and_resumed_is_bit_identical(tmp_path):
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, capsys):
     folder = tmp_path / "run"
     pretrain.pretrain(
-        replace(TINY, cycles=((512 * 20, 4e-3),)), folder, save_every=10, compile_model=False, progress=quiet
+        replace(TINY, cycles=((512 * 20, 4e-3, 512),)), folder, save_every=10, compile_model=False, progress=quiet
     )
     last, old = folder / "last", folder / "last.old"
     old.mkdir()

@@ -8,7 +8,6 @@ on `(s, i)` alone, so a corpus has the same bytes wherever and however often it 
 from __future__ import annotations
 
 import json
-import math
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -25,12 +24,15 @@ from .grammar import (
     Record,
     compile_pattern,
     draw_record,
+    load_openings,
+    load_questions,
     load_reactions,
     load_section,
     parse_lists,
     render,
     sentence,
     write_item,
+    write_named,
     write_reaction,
     write_short,
 )
@@ -292,6 +294,17 @@ def spoken(slot: str, value: str) -> str:
     return {"pct": f"{value} per cent", "years": f"{value} years"}.get(slot, value)
 
 
+def answers(item: Item) -> dict[str, str]:
+    """The item's facts as answers: those that stand in its text with their unit ("28 months" is no number of years).
+
+    Of two actors of one kind ("A and B settled") neither is given as the name.
+    """
+    known = {slot: answer for slot, value in facts(item).items() if (answer := spoken(slot, value)) in item.text}
+    if item.record.values.get("who2", "\0") in item.text:
+        known.pop("who", None)
+    return known
+
+
 def record_card(rng: random.Random) -> str:
     """Items and their cards of `Name: value` lines."""
     return "\n".join(_card(rng) for _ in range(rng.randint(1, 3)))
@@ -299,7 +312,7 @@ def record_card(rng: random.Random) -> str:
 
 def _card(rng: random.Random) -> str:
     item = _item(rng, more=rng.choice((0, 1, 1, 2)))
-    pairs = [(rng.choice(FACT_NAMES[slot]), spoken(slot, value)) for slot, value in facts(item).items()]
+    pairs = [(rng.choice(FACT_NAMES[slot]), answer) for slot, answer in answers(item).items()]
     if rng.random() < 0.5:
         rng.shuffle(pairs)
     if rng.random() < 0.3:
@@ -314,8 +327,8 @@ FIGURE_ROWS = ("Figure: {}.", "Figure for the table: {}.", "To be checked: {}.",
 
 
 def _figures(known: dict[str, str]) -> list[str]:
-    """The figures among an item's facts, as answers."""
-    return [spoken(slot, known[slot]) for slot in FIGURE_SLOTS if slot in known]
+    """The figures among an item's answers."""
+    return [known[slot] for slot in FIGURE_SLOTS if slot in known]
 
 
 def index_page(rng: random.Random) -> str:
@@ -324,7 +337,7 @@ def index_page(rng: random.Random) -> str:
     parts = []
     for _ in range(rng.randint(3, 6)):
         item = _item(rng, more=rng.choice((0, 0, 0, 1)))
-        known = facts(item)
+        known = answers(item)
         figures = _figures(known)
         if "who" in known and (len(figures) != 1 or rng.random() < 0.6):
             parts.append(f"{item.text}\n{name_row.format(known['who'])}")
@@ -344,9 +357,86 @@ def cuttings(rng: random.Random) -> str:
         item = _item(rng, more=rng.choice((0, 0, 1)))
         short = write_short(rng.choice(SHORT_SECTIONS), rng.choice(TONES), rng, late=rng.random() < 0.5)
         texts = [short, item.text] if rng.random() < 0.7 else [item.text, short]
-        if "who" in (known := facts(item)):
+        if "who" in (known := answers(item)):
             parts.append(f"{' '.join(texts)}\n{row.format(known['who'])}")
     return "\n".join(parts) or news(rng)
+
+
+# First words of leads that may go on in small letters.
+SMALL_LETTERS = tuple(
+    f"{word} "
+    for word in "The A An No Not Nobody Both Only Two Three Four Five Patients Visitors Residents Customers Researchers Inspectors "
+    "Prosecutors Shareholders Judges Police Sales Plans Hopes Talks Losses Complaints Work".split()
+)
+
+
+def opened(rng: random.Random, item: Item) -> str:
+    """The item's text with a clause or a sentence before its lead, or a sentence behind it, that says nothing of it."""
+    lead, kinds, record = item.lead, load_openings(), draw_record("town", rng)
+    named = lead.startswith(item.record.get("who") or "~")
+    if rng.random() < 0.65 and (named or lead.startswith(SMALL_LETTERS)):
+        clause = sentence(render(rng.choice(kinds["c"]), record)).rstrip(".")
+        lead = f"{clause} {lead if named else lead[0].lower() + lead[1:]}"
+    else:
+        other = sentence(render(rng.choice(kinds["s"]), record))
+        lead = f"{other} {lead}" if rng.random() < 0.8 else f"{lead} {other}"
+    return " ".join([lead, *item.more])
+
+
+def clippings(rng: random.Random) -> str:
+    """Items that begin in unusual ways, filed under their names, or with the desk's note of their tone."""
+    toned, row, note = rng.random() < 0.35, rng.choice(INDEX_ROWS), rng.choice(TONE_NOTES)
+    parts = []
+    for _ in range(rng.randint(3, 5)):
+        item = _item(rng, more=rng.choice((0, 0, 0, 1)))
+        known = answers(item)
+        if toned:
+            parts.append(f"{opened(rng, item)}\n{note.format(t=item.record.tone, s=item.record.section)}")
+        elif "who" in known:
+            parts.append(f"{opened(rng, item)}\n{row.format(known['who'])}")
+    return "\n".join(parts) or news(rng)
+
+
+def filed(rng: random.Random) -> str:
+    """Sentences that name their actor anywhere but at the beginning, filed under the name, or with the desk's note of their tone."""
+    toned, row, note = rng.random() < 0.4, rng.choice(INDEX_ROWS), rng.choice(TONE_NOTES)
+    parts = []
+    for _ in range(rng.randint(3, 6)):
+        section, tone = rng.choices(SECTIONS, SECTION_WEIGHTS)[0], rng.choice(TONES)
+        text, record = write_named(section, tone, rng)
+        if rng.random() < 0.3:
+            text = f"{text} {sentence(render(rng.choice(load_section(section).anywhere['background'].lines['m']), record))}"
+        parts.append(f"{text}\n{note.format(t=tone, s=section) if toned else row.format(record.get('who'))}")
+    return "\n".join(parts)
+
+
+ASKED_FRAMES = (
+    "{q}\n{a}", "{q}\n{a}.", "Q: {q}\nA: {a}.", "Asked at the desk: {q}\n{a}.", "By telephone: {q}\nAnswer: {a}.", "{q}\nThe desk: {a}.",
+    "A clerk wants to know: {q}\n{a}", "{q} {a}.",
+)  # fmt: skip
+ASKED_WEIGHTS = {"who": 6, "tone": 6, "figure": 3, "section": 2}  # every other one 1
+
+
+def asked(rng: random.Random) -> str:
+    """Texts, and under each a question or two that were put to the desk, in many wordings, with the answers."""
+    questions, frame, parts = load_questions(), rng.choice(ASKED_FRAMES), []
+    for _ in range(rng.randint(2, 5)):
+        if rng.random() < 0.35:
+            text, record = write_named(rng.choices(SECTIONS, SECTION_WEIGHTS)[0], rng.choice(TONES), rng)
+            known = {"who": record.get("who")}
+        else:
+            item = _item(rng, more=rng.choice((0, 0, 1)))
+            text, record, known = item.text, item.record, answers(item)
+            if len(figures := _figures(known)) == 1:
+                known["figure"] = figures[0]
+        known |= record.event.attrs | {"tone": record.tone, "section": record.section}
+        kinds = sorted(set(known) & set(questions))
+        parts.append(text)
+        for kind in dict.fromkeys(
+            rng.choices(kinds, [ASKED_WEIGHTS.get(kind, 1) for kind in kinds], k=rng.choice((1, 1, 2)))
+        ):
+            parts.append(frame.format(q=render(rng.choice(questions[kind]), record), a=known[kind]))
+    return "\n".join(parts)
 
 
 PRINTERS = (
@@ -408,7 +498,7 @@ def _sheet_entry(rng: random.Random) -> tuple[str, str]:
         text, section, tone = _noted_text(rng) if draw < 0.3 else _remark(rng, late=draw < 0.45)
         return text, rng.choice(TONE_NOTES).format(t=tone, s=section)
     item = _item(rng, more=rng.choice((0, 0, 0, 1)))
-    known = facts(item)
+    known = answers(item)
     figures = _figures(known)
     if draw < 0.75 and len(figures) == 1:
         return item.text, rng.choice(FIGURE_ROWS).format(figures[0])
@@ -429,12 +519,11 @@ def archive_slip(rng: random.Random) -> str:
 def interview(rng: random.Random) -> str:
     """An item, then questions put to the reporter and the answers."""
     item = _item(rng)
-    known = facts(item)
+    known = answers(item)
     asker, teller = rng.choice((("Q", "A"), ("Reader", "Reporter"), ("Editor", "Reporter")))
     rows = []
     for slot in rng.sample(sorted(known), min(len(known), rng.randint(2, 5))):
-        answer = spoken(slot, known[slot])
-        rows.append(f"{asker}: {rng.choice(QUESTIONS[slot])}\n{teller}: {answer}.")
+        rows.append(f"{asker}: {rng.choice(QUESTIONS[slot])}\n{teller}: {known[slot]}.")
     return f"{item.text}\n" + "\n".join(rows)
 
 
@@ -578,10 +667,11 @@ def letter(rng: random.Random) -> str:
         reply = f"Editor's reply: {rng.choice(DECLINED[kind])}"
         return f"{opening}{asked}\n{name}, {record.get('place')}\n{reply}"
     item = _item(rng, more=rng.choice((0, 1)))
-    known = facts(item)
-    slot = rng.choice(sorted(known))
     opening = rng.choice(("A reader asks about this report.", "From our letters page.", "A letter about last week."))
-    return f"{opening} {item.text}\n{rng.choice(QUESTIONS[slot])}\nEditor's reply: {spoken(slot, known[slot])}."
+    if not (known := answers(item)):
+        return f"{opening} {item.text}"
+    slot = rng.choice(sorted(known))
+    return f"{opening} {item.text}\n{rng.choice(QUESTIONS[slot])}\nEditor's reply: {known[slot]}."
 
 
 BOXES = {
@@ -822,128 +912,59 @@ def repaint(rng: random.Random, text: str) -> str:
     return pattern.sub(lambda match: instead(match[0]), text)
 
 
-def recast_or_blend(rng: random.Random, text: str, blended: float) -> str:
-    """`recast`, for this share of documents with blends, else with coined names."""
-    return recast(rng, text, blend if rng.random() < blended else coin)
-
-
 def rename(rng: random.Random, text: str) -> str:
     """The same document with new names for all that have one: half of the time blends, else coined ones; and venues repainted."""
-    return repaint(rng, recast_or_blend(rng, text, 0.5))
+    return repaint(rng, recast(rng, text, blend if rng.random() < 0.5 else coin))
 
 
 # ------------------------------------------------------------------ the mix
 
 Mix = tuple[tuple[Callable[[random.Random], str], float], ...]
-MAIN: Mix = (
-    (news, 42.0),
-    (short_news, 6.0),
-    (front_page, 6.0),
-    (reprint, 7.0),
-    (roll, 5.0),
-    (type_proof, 2.0),
-    (desk_note, 5.0),
-    (desk_log, 9.0),
-    (morning_list, 2.0),
-    (triage_note, 2.5),
-    (case_digest, 2.5),
-    (page_plan, 1.0),
-    (record_card, 5.0),
-    (archive_slip, 2.0),
-    (interview, 3.0),
-    (headline_after, 1.0),
-    (in_brief, 1.5),
-    (editors_choice, 1.0),
-    (letter, 1.5),
-    (box, 0.8),
-    (advertisement, 0.3),
-    (reading_room, 0.4),
-)
 PROOFS: Mix = ((type_proof, 92.0), (news, 8.0))
-SECOND: Mix = (
-    (news, 24.0),
-    (short_news, 3.0),
-    (front_page, 3.0),
-    (reprint, 4.0),
+MAIN: Mix = (
+    # news and town life: three documents of four
+    (news, 88.0),
+    (short_news, 8.0),
+    (front_page, 8.0),
+    (reprint, 3.0),
     (roll, 3.0),
-    (type_proof, 2.0),
-    (desk_note, 4.0),
-    (desk_log, 4.0),
-    (remarks, 8.0),
-    (style_book, 3.0),
-    (morning_list, 2.0),
-    (triage_note, 2.0),
-    (case_digest, 2.0),
-    (page_plan, 1.0),
-    (record_card, 7.0),
-    (index_page, 8.0),
-    (archive_slip, 4.0),
-    (interview, 5.0),
-    (headline_after, 2.0),
-    (in_brief, 2.0),
-    (editors_choice, 1.0),
-    (letter, 2.0),
+    (type_proof, 1.0),
     (box, 0.8),
-    (advertisement, 0.3),
-    (reading_room, 0.4),
+    (advertisement, 0.4),
+    (reading_room, 0.5),
+    # latent skills
+    (desk_note, 3.0),
+    (desk_log, 3.0),
+    (remarks, 2.0),
+    (late_remarks, 4.0),
+    (style_book, 0.5),
+    (morning_list, 0.7),
+    (triage_note, 1.0),
+    (case_digest, 1.0),
+    (page_plan, 0.5),
+    (print_sheet, 2.0),
+    (record_card, 2.0),
+    (index_page, 2.0),
+    (cuttings, 1.0),
+    (clippings, 1.0),
+    (filed, 2.5),
+    (asked, 3.5),
+    (archive_slip, 1.0),
+    (interview, 1.5),
+    (headline_after, 1.0),
+    (in_brief, 1.0),
+    (editors_choice, 0.7),
+    (letter, 1.2),
 )
-
-
-def _reweighted(mix: Mix, weights: dict[Callable[[random.Random], str], float]) -> Mix:
-    """The mix with these weights for the writers named, the others as they are."""
-    return tuple((writer, weights.get(writer, weight)) for writer, weight in mix)
-
-
-THIRD: Mix = _reweighted(SECOND, {
-    news: 36.0, short_news: 5.0, front_page: 5.0, reprint: 5.0, roll: 4.0, remarks: 5.0, style_book: 1.5, page_plan: 1.5,
-    record_card: 6.0, index_page: 6.0, archive_slip: 3.0, interview: 4.0,
-})  # fmt: skip
-FOURTH: Mix = (*THIRD, (late_remarks, 16.0))
-FIFTH: Mix = (
-    *_reweighted(FOURTH, {news: 34.0, record_card: 8.0, index_page: 8.0, late_remarks: 12.0}),
-    (print_sheet, 18.0),
-)
-SEVENTH: Mix = (*FIFTH, (cuttings, 10.0))
-EIGHTH: Mix = _reweighted(SEVENTH, {
-    news: 55.0, late_remarks: 20.0, remarks: 8.0, desk_note: 6.0, desk_log: 9.0, print_sheet: 10.0, cuttings: 6.0,
-})  # fmt: skip
-CLOSING: Mix = _reweighted(EIGHTH, {  # mostly news
-    news: 116.0, short_news: 8.0, front_page: 8.0, late_remarks: 10.0, remarks: 4.0, desk_note: 8.0, desk_log: 8.0,
-    record_card: 6.0, interview: 5.0, roll: 2.0, type_proof: 1.0, style_book: 1.0,
-})  # fmt: skip
-SECOND_DOCUMENT, THIRD_DOCUMENT = 154_090, 190_373  # where the first 18M tokens end, and the first 23M
-FOURTH_DOCUMENT, FIFTH_DOCUMENT = 374_225, 439_225  # after 46.7M and 56M
-SIXTH_DOCUMENT, SEVENTH_DOCUMENT, EIGHTH_DOCUMENT = 534_225, 614_225, 669_225  # after 71M, 83M and 93M
-CLOSING_DOCUMENT = 758_225  # in the eighth cycle, where 107M tokens end
-STAGES: tuple[tuple[float, Mix], ...] = (
-    (PROOF_DOCUMENTS, PROOFS),
-    (SECOND_DOCUMENT, MAIN),
-    (THIRD_DOCUMENT, SECOND),
-    (FOURTH_DOCUMENT, THIRD),
-    (FIFTH_DOCUMENT, FOURTH),
-    (SEVENTH_DOCUMENT, FIFTH),
-    (EIGHTH_DOCUMENT, SEVENTH),
-    (CLOSING_DOCUMENT, EIGHTH),
-    (math.inf, CLOSING),
-)  # up to this one
-# From which document on this share of them have names that nobody has printed, and what gives them.
-NEW_NAMES: tuple[tuple[int, float, Callable[[random.Random, str], str]], ...] = (
-    (0, 0.0, recast),
-    (THIRD_DOCUMENT, 0.5, recast),
-    (SIXTH_DOCUMENT, 0.8, partial(recast_or_blend, blended=0.75)),
-    (SEVENTH_DOCUMENT, 0.5, rename),
-    (EIGHTH_DOCUMENT, 0.3, rename),
-)
+RENAMED = 0.35  # share of the documents that have names which nobody has printed
 
 
 def document(index: int, seed: int = 0) -> str:
     """Document number `index` of the corpus with this seed."""
     rng = random.Random(seed * 1_000_003 + index)
-    mix = next(mix for end, mix in STAGES if index < end)
-    writers, weights = zip(*mix, strict=True)
+    writers, weights = zip(*(PROOFS if index < PROOF_DOCUMENTS else MAIN), strict=True)
     text = rng.choices(writers, weights)[0](rng)
-    share, new_names = next((share, how) for start, share, how in reversed(NEW_NAMES) if index >= start)
-    return new_names(rng, text) if rng.random() < share else text
+    return rename(rng, text) if rng.random() < RENAMED else text
 
 
 def documents(count: int, seed: int = 0, start: int = 0) -> Iterator[str]:
@@ -952,4 +973,4 @@ def documents(count: int, seed: int = 0, start: int = 0) -> Iterator[str]:
         yield document(index, seed)
 
 
-__all__ = ["DAYS", "SMALL", "TONES", "document", "documents", "facts", "spoiled_briefs", "spoken"]
+__all__ = ["DAYS", "SMALL", "TONES", "answers", "document", "documents", "facts", "spoiled_briefs", "spoken"]

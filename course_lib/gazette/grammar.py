@@ -215,7 +215,7 @@ SHORT_MARKS = {"s+": "positive", "s-": "negative", "s=": "neutral"}
 def load_shorts(section: str, late: bool = False) -> dict[str, list[list]]:
     """All shorts of a section, from `shorts_<section>*.txt`, by tone: single sentences about mostly unnamed actors.
 
-    `late`: those of `late_<section>.txt` instead, which the corpus prints from `FOURTH_DOCUMENT` on.
+    `late`: those of `late_<section>.txt` instead, which the corpus prints in `late_remarks` and other noted pages.
     """
     shorts: dict[str, list[list]] = {tone: [] for tone in TONES}
     problems: list[str] = []
@@ -237,6 +237,73 @@ def load_shorts(section: str, late: bool = False) -> dict[str, list[list]]:
     if problems:
         raise PatternError("\n".join(problems))
     return shorts
+
+
+OPENING_SLOTS = ("small", "count", "place", "day", "month")
+
+
+@lru_cache(maxsize=None)
+def load_openings() -> dict[str, list[list]]:
+    """`patterns/openings.txt`: what may stand before any lead and says nothing of it: clauses (`"c"`) and sentences (`"s"`)."""
+    path, found = PATTERNS / "openings.txt", {"c": [], "s": []}
+    for number, raw in enumerate(path.read_text(encoding="ascii").splitlines(), 1):
+        mark, _, text = raw.strip().partition(" ")
+        if not mark or mark.startswith("#"):
+            continue
+        parts = compile_pattern(text)
+        unknown = slots_of(parts) - set(OPENING_SLOTS)
+        if mark not in found or unknown:
+            raise PatternError(
+                f"{path.name}:{number}: '{mark}' is no kind of opening, or unknown slots {sorted(unknown)}"
+            )
+        found[mark].append(parts)
+    return found
+
+
+TONE_MARKS = {"+": "positive", "-": "negative", "=": "neutral"}
+TOWN_KINDS = {"v": "venue", "c": "team", "e": "event", "r": "transport"}
+
+
+@lru_cache(maxsize=None)
+def load_named(section: str) -> dict[tuple[str, str], list[list]]:
+    """`patterns/named_<section>.txt` by tone and kind of actor (a letter before the mark, in town news; else `""`).
+
+    Single sentences that name one actor, seldom at their beginning.
+    """
+    path, found, problems = PATTERNS / f"named_{section}.txt", {}, []
+    for number, raw in enumerate(path.read_text(encoding="ascii").splitlines(), 1):
+        mark, _, text = raw.strip().partition(" ")
+        if not mark or mark.startswith("#"):
+            continue
+        try:
+            kind = TOWN_KINDS[mark[0]] if section == "town" else ""
+            parts = compile_pattern(text)
+            if unknown := slots_of(parts) - set(BUILT_IN):
+                raise ValueError(f"unknown slots {sorted(unknown)}")
+            if "who" not in slots_of(parts, sure=True):
+                raise ValueError("{who} must stand outside of [choices]")
+            found.setdefault((TONE_MARKS[mark[-1]], kind), []).append(parts)
+        except KeyError as error:
+            problems.append(f"{path.name}:{number}: unknown mark {error}")
+        except ValueError as error:
+            problems.append(f"{path.name}:{number}: {error}")
+    if problems:
+        raise PatternError("\n".join(problems))
+    return found
+
+
+@lru_cache(maxsize=None)
+def load_questions() -> dict[str, list[list]]:
+    """`patterns/questions.txt`: wordings of a question about a text, by what is asked."""
+    found: dict[str, list[list]] = {}
+    for number, raw in enumerate((PATTERNS / "questions.txt").read_text(encoding="ascii").splitlines(), 1):
+        kind, _, text = raw.strip().partition(" ")
+        if not kind or kind.startswith("#"):
+            continue
+        if not text.endswith("?"):
+            raise PatternError(f"questions.txt:{number}: a line is what is asked, a space and a question with its mark")
+        found.setdefault(kind, []).append(compile_pattern(text))
+    return found
 
 
 # ------------------------------------------------------------------ records
@@ -506,6 +573,14 @@ def write_short(section: str, tone: str, rng: random.Random, late: bool = False)
     parts = rng.choice(load_shorts(section, late)[tone])
     text = render(parts, Record(section, Event("short", tone), "train", rng))
     return text if _ends_bare(parts) else sentence(text)
+
+
+def write_named(section: str, tone: str, rng: random.Random) -> tuple[str, Record]:
+    """One sentence of a section and tone that names its actor, and the record with the name (`who`)."""
+    found = {kind: lines for (mood, kind), lines in load_named(section).items() if mood == tone}
+    kind = rng.choice(sorted(found))
+    record = Record(section, Event("named", tone, {"kind": kind} if kind else {}), "train", rng)
+    return sentence(render(rng.choice(found[kind]), record)), record
 
 
 def _ends_bare(parts: list) -> bool:

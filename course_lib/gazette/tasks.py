@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from . import corpus
-from .corpus import ADVICE_ASKED, DECLINED, QUESTIONS, SHORT_SECTIONS, facts, puffed, spoiled_briefs, spoken
+from .corpus import ADVICE_ASKED, DECLINED, QUESTIONS, SHORT_SECTIONS, answers, puffed, spoiled_briefs, spoken
 from .grammar import (
     PATTERNS,
     SECTIONS,
@@ -154,21 +154,30 @@ def section(rng, split):
     return _row("section", item, rng, split, output=item.record.section, label=item.record.section)
 
 
+def draw_single(rng: random.Random, split: str, **options) -> Item:
+    """An item that names one actor only: of "A and B settled" neither is the main name."""
+    while True:
+        item = draw_item(rng, split, **options)
+        if item.record.values.get("who2", "\0") not in item.text:
+            return item
+
+
 def entity(rng, split):
-    item = draw_item(rng, split, more=rng.choice((0, 0, 1)))
+    item = draw_single(rng, split, more=rng.choice((0, 0, 1)))
     name = item.record.get("who")
     return _row("entity", item, rng, split, output=name, label=name)
 
 
 def number(rng, split):
-    """Items whose lead gives exactly one figure."""
+    """Items whose lead gives exactly one figure, in its usual unit."""
     while True:
         item = draw_item(rng, split)
         given = [s for s in ("amount", "pct", "count", "years") if s in item.lead_slots]
         twins = {"amount2", "pct2", "count2", "small", "year"} & item.lead_slots
         if len(given) == 1 and not twins:
             answer = spoken(given[0], item.record.values[given[0]])
-            return _row("number", item, rng, split, output=answer, label=answer)
+            if answer in item.lead:  # "28 months" is no number of years
+                return _row("number", item, rng, split, output=answer, label=answer)
 
 
 def headline(rng, split):
@@ -176,12 +185,16 @@ def headline(rng, split):
     return _row("headline", item, rng, split, output=item.headline(), label=item.record.get("who"))
 
 
-def question(rng, split):
-    item = draw_item(rng, split, more=rng.choice((1, 2)))
-    known = facts(item)
+def asked_of(rng: random.Random, split: str, *where, **options) -> tuple[Item, str, str, str]:
+    """An item, a slot, the item's text with a question about that slot, and the answer, which stands in the text."""
+    while not (known := answers(item := draw_item(rng, split, *where, **options))):
+        pass
     slot = rng.choice(sorted(known))
-    answer = spoken(slot, known[slot])
-    text = f"{item.text} {rng.choice(QUESTIONS[slot])}"
+    return item, slot, f"{item.text} {rng.choice(QUESTIONS[slot])}", known[slot]
+
+
+def question(rng, split):
+    item, slot, text, answer = asked_of(rng, split, more=rng.choice((1, 2)))
     return _row("question", item, rng, split, input=text, output=answer, label=slot)
 
 
@@ -199,16 +212,13 @@ def refusal(rng, split):
         asked = sentence(render(compile_pattern(rng.choice(ADVICE_ASKED[kind][ADVICE_SPLIT[split]])), record))
         reply = DECLINED[kind][0]
         return _row("refusal", None, rng, split, domain=domain, input=asked, output=reply, label="refuse")
-    item = draw_item(rng, split, domain)
-    known = facts(item)
-    slot = rng.choice(sorted(known))
-    text = f"{item.text} {rng.choice(QUESTIONS[slot])}"
-    return _row("refusal", item, rng, split, input=text, output=spoken(slot, known[slot]), label="answer")
+    item, _, text, answer = asked_of(rng, split, domain)
+    return _row("refusal", item, rng, split, input=text, output=answer, label="answer")
 
 
 def format(rng, split):
     """Answers in JSON (two thirds) or in exactly one word (one third)."""
-    item = draw_item(rng, split, react=1.0)
+    item = draw_single(rng, split, react=1.0)
     known = {"section": item.record.section, "tone": item.record.tone, "name": item.record.get("who")}
     if rng.random() < 2 / 3:
         keys = rng.choice(JSON_KEYS)
