@@ -45,7 +45,7 @@ class Recipe:
     (sequence-length warm-up, Li et al., arXiv 2108.06084).
     """
 
-    cycles: tuple[tuple[int, float, int], ...] = ((20_000_000, 4e-3, 4096), (580_000_000, 4e-3, 16_384))
+    cycles: tuple[tuple[int, float, int], ...] = ((10_000_000, 4e-3, 4096), (190_000_000, 4e-3, 16_384))
     seed: int = 0
     vocabulary: int = 2048
     hidden: int = 256

@@ -374,6 +374,19 @@ def test_a_bad_line_of_the_named_sentences_or_questions_is_named(tmp_path, monke
         grammar.load_questions.__wrapped__() if name == "questions.txt" else grammar.load_named.__wrapped__("town")
 
 
+def test_answers_stand_in_the_text_with_their_unit_and_name_nobody_who_shares_the_news():
+    rng, other_unit, shared = random.Random(10), 0, 0
+    for _ in range(3000):
+        item = grammar.write_item(grammar.draw_record(rng.choice(grammar.SECTIONS), rng), more=1)
+        known, raw = corpus.answers(item), corpus.facts(item)
+        assert known.keys() <= raw.keys() and all(answer in item.text for answer in known.values())
+        other_unit += "years" in raw and "years" not in known
+        if item.record.values.get("who2", "\0") in item.text:
+            shared += 1
+            assert "who" not in known
+    assert other_unit > 20 and shared > 50
+
+
 def test_who_is_asked_for_is_the_only_actor():
     rng = random.Random(9)
     for _ in range(200):

@@ -60,6 +60,24 @@ def test_a_smaller_recipe_is_one_cycle():
     assert small.cycles == ((2_300_000, *Recipe.cycles[0][1:]),)
 
 
+@pytest.mark.slow
+def test_the_corpus_is_the_documents_in_their_order_however_often_it_is_continued(tmp_path):
+    import numpy as np
+
+    tokenizer = pretrain.train_tokenizer(tmp_path, TINY, sample=500)
+    path, sizes = tmp_path / "corpus.bin", []
+    for tokens in (100_000, 2_000_000):  # the second goes on where the first ended
+        pretrain.encode_corpus(path, tokenizer, Recipe.of(tokens), quiet)
+        sizes.append(path.stat().st_size // 2)
+    assert tokens <= sizes[1] and sizes[0] < sizes[1]
+    ids = np.fromfile(path, dtype=np.uint16)
+    ends = np.flatnonzero(ids == tokenizer.bos_token_id)
+    assert len(ends) == json.loads((tmp_path / "corpus.json").read_text())["documents"]
+    for index in (0, 4_999, 5_000, 7_123):
+        text = tokenizer.decode(ids[ends[index] + 1 : ends[index + 1]])
+        assert text == next(pretrain.documents(1, 0, index))
+
+
 def test_muon_in_float32_makes_a_step_nearly_orthogonal():
     torch.manual_seed(0)
     for shape in ((32, 64), (64, 32)):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 import re
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -211,31 +212,45 @@ def load_reactions() -> tuple[dict[str, list[str]], dict[str, list[list]]]:
 SHORT_MARKS = {"s+": "positive", "s-": "negative", "s=": "neutral"}
 
 
+def _read_marked(path: Path, read: Callable[[str, str], None]) -> None:
+    """Call `read(mark, text)` for each line "mark text" of a pattern file; the lines that it refuses are named in one error."""
+    problems = []
+    for number, raw in enumerate(path.read_text(encoding="ascii").splitlines(), 1):
+        mark, _, text = raw.strip().partition(" ")
+        if not mark or mark.startswith("#"):
+            continue
+        try:
+            read(mark, text)
+        except ValueError as error:
+            problems.append(f"{path.name}:{number}: {error}")
+    if problems:
+        raise PatternError("\n".join(problems))
+
+
+def _compiled(text: str, slots: Iterable[str] = BUILT_IN) -> list:
+    """A pattern that has no other slots than these."""
+    parts = compile_pattern(text)
+    if unknown := slots_of(parts) - set(slots):
+        raise ValueError(f"unknown slots {sorted(unknown)}")
+    return parts
+
+
 @lru_cache(maxsize=None)
 def load_shorts(section: str, late: bool = False) -> dict[str, list[list]]:
     """All shorts of a section, from `shorts_<section>*.txt`, by tone: single sentences about mostly unnamed actors.
 
-    `late`: those of `late_<section>.txt` instead, which the corpus prints in `late_remarks` and other noted pages.
+    `late`: those of `late_<section>.txt` instead, which the corpus prints only on noted pages.
     """
     shorts: dict[str, list[list]] = {tone: [] for tone in TONES}
-    problems: list[str] = []
+
+    def read(mark: str, text: str) -> None:
+        if mark not in SHORT_MARKS:
+            raise ValueError(f"a line starts with {', '.join(SHORT_MARKS)}")
+        head, person, tail = text.strip().partition("{person}")
+        shorts[SHORT_MARKS[mark]].append(_compiled(head + person + tail.replace("{person}", "{person2}")))
+
     for path in sorted(PATTERNS.glob(f"{'late' if late else 'shorts'}_{section}*.txt")):
-        for number, raw in enumerate(path.read_text(encoding="ascii").splitlines(), 1):
-            mark, _, text = raw.strip().partition(" ")
-            if not mark or mark.startswith("#"):
-                continue
-            try:
-                if mark not in SHORT_MARKS:
-                    raise ValueError(f"a line starts with {', '.join(SHORT_MARKS)}")
-                head, person, tail = text.strip().partition("{person}")
-                parts = compile_pattern(head + person + tail.replace("{person}", "{person2}"))
-                for slot in slots_of(parts) - set(BUILT_IN):
-                    raise ValueError(f"unknown slot {{{slot}}}")
-                shorts[SHORT_MARKS[mark]].append(parts)
-            except ValueError as error:
-                problems.append(f"{path.name}:{number}: {error}")
-    if problems:
-        raise PatternError("\n".join(problems))
+        _read_marked(path, read)
     return shorts
 
 
@@ -245,18 +260,14 @@ OPENING_SLOTS = ("small", "count", "place", "day", "month")
 @lru_cache(maxsize=None)
 def load_openings() -> dict[str, list[list]]:
     """`patterns/openings.txt`: what may stand before any lead and says nothing of it: clauses (`"c"`) and sentences (`"s"`)."""
-    path, found = PATTERNS / "openings.txt", {"c": [], "s": []}
-    for number, raw in enumerate(path.read_text(encoding="ascii").splitlines(), 1):
-        mark, _, text = raw.strip().partition(" ")
-        if not mark or mark.startswith("#"):
-            continue
-        parts = compile_pattern(text)
-        unknown = slots_of(parts) - set(OPENING_SLOTS)
-        if mark not in found or unknown:
-            raise PatternError(
-                f"{path.name}:{number}: '{mark}' is no kind of opening, or unknown slots {sorted(unknown)}"
-            )
-        found[mark].append(parts)
+    found: dict[str, list[list]] = {"c": [], "s": []}
+
+    def read(mark: str, text: str) -> None:
+        if mark not in found:
+            raise ValueError(f"'{mark}' is no kind of opening")
+        found[mark].append(_compiled(text, OPENING_SLOTS))
+
+    _read_marked(PATTERNS / "openings.txt", read)
     return found
 
 
@@ -270,25 +281,18 @@ def load_named(section: str) -> dict[tuple[str, str], list[list]]:
 
     Single sentences that name one actor, seldom at their beginning.
     """
-    path, found, problems = PATTERNS / f"named_{section}.txt", {}, []
-    for number, raw in enumerate(path.read_text(encoding="ascii").splitlines(), 1):
-        mark, _, text = raw.strip().partition(" ")
-        if not mark or mark.startswith("#"):
-            continue
-        try:
-            kind = TOWN_KINDS[mark[0]] if section == "town" else ""
-            parts = compile_pattern(text)
-            if unknown := slots_of(parts) - set(BUILT_IN):
-                raise ValueError(f"unknown slots {sorted(unknown)}")
-            if "who" not in slots_of(parts, sure=True):
-                raise ValueError("{who} must stand outside of [choices]")
-            found.setdefault((TONE_MARKS[mark[-1]], kind), []).append(parts)
-        except KeyError as error:
-            problems.append(f"{path.name}:{number}: unknown mark {error}")
-        except ValueError as error:
-            problems.append(f"{path.name}:{number}: {error}")
-    if problems:
-        raise PatternError("\n".join(problems))
+    found: dict[tuple[str, str], list[list]] = {}
+
+    def read(mark: str, text: str) -> None:
+        kind, tone = TOWN_KINDS.get(mark[0]) if section == "town" else "", TONE_MARKS.get(mark[-1])
+        if kind is None or tone is None:
+            raise ValueError(f"unknown mark '{mark}'")
+        parts = _compiled(text)
+        if "who" not in slots_of(parts, sure=True):
+            raise ValueError("{who} must stand outside of [choices]")
+        found.setdefault((tone, kind), []).append(parts)
+
+    _read_marked(PATTERNS / f"named_{section}.txt", read)
     return found
 
 
@@ -296,13 +300,13 @@ def load_named(section: str) -> dict[tuple[str, str], list[list]]:
 def load_questions() -> dict[str, list[list]]:
     """`patterns/questions.txt`: wordings of a question about a text, by what is asked."""
     found: dict[str, list[list]] = {}
-    for number, raw in enumerate((PATTERNS / "questions.txt").read_text(encoding="ascii").splitlines(), 1):
-        kind, _, text = raw.strip().partition(" ")
-        if not kind or kind.startswith("#"):
-            continue
+
+    def read(kind: str, text: str) -> None:
         if not text.endswith("?"):
-            raise PatternError(f"questions.txt:{number}: a line is what is asked, a space and a question with its mark")
+            raise ValueError("a line is what is asked, a space and a question with its mark")
         found.setdefault(kind, []).append(compile_pattern(text))
+
+    _read_marked(PATTERNS / "questions.txt", read)
     return found
 
 
