@@ -83,7 +83,8 @@ may follow one another in the grammar that prints the Gazette (names, figures an
 {100 * fluency["printed_sentences"]:.1f} % of sentences printed from another seed, {100 * fluency["shuffled_sentences"]:.1f} % of the same sentences shuffled, and
 {100 * fluency["spliced_sentences"]:.1f} % of sentences whose halves come from two. At temperature 1 {100 * fluency["at_temperature_1"]:.1f} % of the sampled sentences pass. Held-out
 perplexity on news items is {fluency["held_out_perplexity"]:.2f} per token. A gate that does not hold is a fault of the world or of the training,
-and work goes on there. Asked by instruction, {100 * obeys["replies_that_are_a_label"]:.1f} % of its
+and work goes on there. What is measured after fine-tuning is one draw of the training rows; other draws give tones and names some points lower or higher
+(a table stands in `course_lib/gazette/README.md`). Asked by instruction, {100 * obeys["replies_that_are_a_label"]:.1f} % of its
 replies are a label at all; with the three labels offered in the chat template, its favourite is right {100 * obeys["accuracy_with_labels_offered"]:.1f} % of the time
 (chance 33 %).
 
