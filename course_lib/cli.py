@@ -100,7 +100,8 @@ def _run(options) -> int:
 
 
 def _corpus(options) -> None:
-    from .gazette.corpus import END_OF_DOCUMENT, documents
+    from .gazette.corpus import documents
+    from .gazette.pages import END_OF_DOCUMENT
 
     out = options.out.open("w", encoding="ascii", newline="\n") if options.out else sys.stdout
     for text in documents(options.documents, options.seed):

@@ -23,7 +23,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .errors import CourseError
-from .gazette.corpus import BOX_CLOSES, BOX_OPENS, END_OF_DOCUMENT, PROOF_DOCUMENTS, documents
+from .gazette.corpus import PROOF_DOCUMENTS, documents
+from .gazette.pages import BOX_CLOSES, BOX_OPENS, END_OF_DOCUMENT
 from .paths import home
 
 PAD = "<|pad|>"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from .data import load_in_the_wild, load_instructions, prompt_text, to_messages
 from .evaluation import evaluate, generate, label_offered, perplexity, wilson
-from .gazette import corpus, grammar
+from .gazette import corpus, desk, grammar, pages
 from .gazette.gold import gold_score
 from .gazette.tasks import CHOICES, TONES, draw_item, phrasings, reporter_brief
 from .models import base_model_folder, load_model
@@ -203,7 +203,7 @@ def _outlines(rng: random.Random, most: int) -> Iterator[str]:
             lines = [line for kind, found in event.lines.items() if not kind.endswith("*") for line in found]
             jobs += [(line, section, event, {}) for line in lines]
             leads |= {id(line) for line in event.lines.get("l", ())}
-    for section in corpus.SHORT_SECTIONS:
+    for section in pages.SHORT_SECTIONS:
         for late in (False, True):
             for tone, lines in grammar.load_shorts(section, late).items():
                 jobs += [(line, section, grammar.Event("short", tone), {}) for line in lines]
@@ -226,9 +226,7 @@ def _outlines(rng: random.Random, most: int) -> Iterator[str]:
         for _ in range(min(most, 5 * _choices(line))):
             text = grammar.sentence(grammar.render(line, _Outline(section, event, "train", rng, dict(given))))
             yield text
-            if id(line) in leads and text.startswith(
-                (*corpus.SMALL_LETTERS, "<")
-            ):  # as after a clause in `corpus.opened`
+            if id(line) in leads and text.startswith((*desk.SMALL_LETTERS, "<")):  # as after a clause in `desk.opened`
                 yield f"So, {text if text[0] == '<' else text[0].lower() + text[1:]}"
 
 
@@ -262,7 +260,7 @@ class Probe:
         """
         model, tokenizer = self.base
         rng = random.Random(UNSEEN_SEED)
-        news = [corpus.news(rng) for _ in range(500)]
+        news = [pages.news(rng) for _ in range(500)]
         check = WellFormed()
         printed = [s for text in news for s in check.split(text) if _is_prose(s) and _ends(s)]
         shuffled = [" ".join(rng.sample(s.split(), len(s.split()))) for s in printed]
@@ -423,7 +421,7 @@ class Probe:
         scores, distinct, best = [], [], []
         for i, item in enumerate(items):
             group = [r.strip() for r in replies[i * samples : (i + 1) * samples]]
-            gold = [gold_score(corpus.facts(item), item.text, r) for r in group]
+            gold = [gold_score(pages.facts(item), item.text, r) for r in group]
             scores += gold
             best.append(max(gold))
             distinct.append(len(set(group[:8])))

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from course_lib.gazette import corpus, grammar, tasks
+from course_lib.gazette import corpus, desk, grammar, pages, renaming, tasks
 from course_lib.gazette.gold import gold_score
 
 
@@ -68,7 +68,7 @@ def test_recast_gives_every_name_one_new_one_and_touches_nothing_else():
     text = "TARNHAM, Monday - An Oakmere baker, Kwame Sorensen, left Tarnham. Sorensen is 40.\nName: Kwame Sorensen\nTown: Tarnham"
     printed = grammar.names("train")
     assert "Tarnham" in printed["town"] and "Sorensen" in printed["surname"] and "Oakmere" in printed["stem"]
-    new = corpus.recast(random.Random(0), text)
+    new = renaming.recast(random.Random(0), text)
     town, stem, surname = re.fullmatch(
         r"([A-Z]+), Monday - An (\w+) baker, Kwame (\w+), left \w+\. \w+ is 40\.\nName: Kwame \w+\nTown: \w+", new
     ).groups()
@@ -78,16 +78,16 @@ def test_recast_gives_every_name_one_new_one_and_touches_nothing_else():
 
 
 def test_no_coined_name_is_a_held_out_one():
-    _, kept = corpus._printed_names()
+    _, kept = renaming._printed_names()
     held_out = grammar.names("heldout")["surname"][0]
     assert held_out in kept
     drawn = iter([held_out, held_out, "Zorbel"])
-    assert corpus.recast(random.Random(0), "Mr Sorensen", lambda rng, initial: next(drawn)) == "Mr Zorbel"
+    assert renaming.recast(random.Random(0), "Mr Sorensen", lambda rng, initial: next(drawn)) == "Mr Zorbel"
 
 
 def test_blends_mix_printed_and_made_up_parts_and_are_mostly_new():
-    rng, parts, printed = random.Random(0), grammar.names("train"), corpus._printed_names()[0]
-    names = [corpus.blend(rng, initial) for initial in "bcdfghklmnoprstuvw" for _ in range(100)]
+    rng, parts, printed = random.Random(0), grammar.names("train"), renaming._printed_names()[0]
+    names = [renaming.blend(rng, initial) for initial in "bcdfghklmnoprstuvw" for _ in range(100)]
     assert all(name[0].isupper() and name[1:].islower() for name in names)
     assert [name[0].lower() for name in names[::100]] == list("bcdfghklmnoprstuvw")
     begins = [name.startswith(tuple(parts["beginning"])) for name in names]
@@ -115,8 +115,8 @@ def test_facts_are_in_the_text():
     rng = random.Random(1)
     for _ in range(200):
         item = tasks.draw_item(rng, "train", more=2)
-        assert "who" in corpus.facts(item)
-        assert all(value in item.text for value in corpus.facts(item).values())
+        assert "who" in pages.facts(item)
+        assert all(value in item.text for value in pages.facts(item).values())
 
 
 # ------------------------------------------------------------------ instruction data
@@ -165,12 +165,12 @@ def test_half_of_the_training_rows_that_answer_with_names_have_new_ones(made):
 
 
 def test_a_repainted_venue_keeps_its_kind_and_takes_no_held_out_word():
-    rng, (_, kept, words) = random.Random(0), corpus._venues()
+    rng, (_, kept, words) = random.Random(0), renaming._venues()
     assert "Marmalade" in kept and not kept & set(words)
     text = "At the Lantern Theatre, and at The Copper Kettle. The Lantern Theatre closed."
     found = [
         re.fullmatch(
-            r"At the (\w+) Theatre, and at The \w+ \w+\. The (\w+) Theatre closed\.", corpus.repaint(rng, text)
+            r"At the (\w+) Theatre, and at The \w+ \w+\. The (\w+) Theatre closed\.", renaming.repaint(rng, text)
         )
         for _ in range(50)
     ]
@@ -180,7 +180,7 @@ def test_a_repainted_venue_keeps_its_kind_and_takes_no_held_out_word():
 def test_on_pasted_cuttings_the_name_is_often_not_at_the_beginning():
     rng, later, entries = random.Random(0), 0, 0
     for _ in range(100):
-        lines = corpus.cuttings(rng).splitlines()
+        lines = desk.cuttings(rng).splitlines()
         for text, note in zip(lines[::2], lines[1::2], strict=False):
             if found := re.search(r"(?:index: |Index: |under |names: |About: )(.+)\.$", note):
                 entries += 1
@@ -262,7 +262,7 @@ def test_gold_is_bounded():
     rng = random.Random(2)
     for _ in range(300):
         item = tasks.draw_item(rng, "train", more=1)
-        assert 0 <= gold_score(corpus.facts(item), item.text, tasks.reporter_brief(item, rng)) <= 1
+        assert 0 <= gold_score(pages.facts(item), item.text, tasks.reporter_brief(item, rng)) <= 1
 
 
 def test_reactions_carry_the_tone_and_their_held_out_frames_never_reach_the_corpus():
@@ -289,7 +289,7 @@ def test_an_opening_stands_before_or_behind_an_item_and_changes_only_its_first_l
     rng, places = random.Random(4), set()
     for _ in range(300):
         item = grammar.write_item(grammar.draw_record(rng.choice(grammar.SECTIONS), rng), more=rng.randint(0, 1))
-        text = corpus.opened(rng, item)
+        text = desk.opened(rng, item)
         at = text.lower().index(item.lead.lower())
         own = text[at : at + len(item.lead)]
         assert own[1:] == item.lead[1:] and text.endswith(" ".join(item.more))
@@ -305,10 +305,10 @@ def test_an_opening_stands_before_or_behind_an_item_and_changes_only_its_first_l
 
 
 def test_clippings_are_filed_under_a_name_in_them():
-    rng, index = random.Random(5), "|".join(re.escape(row).replace(r"\{\}", "(.+)") for row in corpus.INDEX_ROWS)
+    rng, index = random.Random(5), "|".join(re.escape(row).replace(r"\{\}", "(.+)") for row in desk.INDEX_ROWS)
     named = toned = 0
     for _ in range(200):
-        rows = corpus.clippings(rng).split("\n")
+        rows = desk.clippings(rng).split("\n")
         for text, note in zip(rows[::2], rows[1::2], strict=False):
             if found := re.fullmatch(index, note):
                 named += 1
@@ -332,10 +332,10 @@ def test_named_sentences_name_their_actor_mostly_behind_their_beginning():
 
 
 def test_what_is_filed_is_filed_under_a_name_in_it_and_what_is_asked_is_answered_from_the_text():
-    rng, index = random.Random(7), "|".join(re.escape(row).replace(r"\{\}", "(.+)") for row in corpus.INDEX_ROWS)
+    rng, index = random.Random(7), "|".join(re.escape(row).replace(r"\{\}", "(.+)") for row in desk.INDEX_ROWS)
     named = 0
     for _ in range(100):
-        rows = corpus.filed(rng).split("\n")
+        rows = desk.filed(rng).split("\n")
         for text, note in zip(rows[::2], rows[1::2], strict=True):
             if found := re.fullmatch(index, note):
                 named += 1
@@ -344,7 +344,7 @@ def test_what_is_filed_is_filed_under_a_name_in_it_and_what_is_asked_is_answered
     labels = {label for choices in tasks.CHOICES.values() for label in choices}
     copied = 0
     for _ in range(200):
-        page = corpus.asked(rng)
+        page = desk.asked(rng)
         for answer in re.findall(r"^(?:A|Answer|The desk): (.+)\.$", page, re.M):
             copied += answer not in labels
             assert answer in labels or answer in page.split(f": {answer}.")[0]
@@ -353,7 +353,7 @@ def test_what_is_filed_is_filed_under_a_name_in_it_and_what_is_asked_is_answered
 
 def test_questions_to_the_desk_are_no_instructions():
     rng = random.Random(8)
-    asked = "\n".join(corpus.asked(rng) for _ in range(3000))
+    asked = "\n".join(desk.asked(rng) for _ in range(3000))
     for (task, _), lines in tasks._instructions().items():
         assert not [line for line in lines if line.rstrip(".?") in asked], task
 
@@ -378,7 +378,7 @@ def test_answers_stand_in_the_text_with_their_unit_and_name_nobody_who_shares_th
     rng, other_unit, shared = random.Random(10), 0, 0
     for _ in range(3000):
         item = grammar.write_item(grammar.draw_record(rng.choice(grammar.SECTIONS), rng), more=1)
-        known, raw = corpus.answers(item), corpus.facts(item)
+        known, raw = pages.answers(item), pages.facts(item)
         assert known.keys() <= raw.keys() and all(answer in item.text for answer in known.values())
         other_unit += "years" in raw and "years" not in known
         if item.record.values.get("who2", "\0") in item.text:
@@ -404,10 +404,10 @@ def test_a_bad_line_of_the_openings_is_named_with_its_number(tmp_path, monkeypat
 
 def test_on_a_print_sheet_the_note_under_the_printers_line_is_of_the_text_above_it():
     rng = random.Random(3)
-    index = "|".join(re.escape(row).replace(r"\{\}", "(.+)") for row in corpus.INDEX_ROWS)
+    index = "|".join(re.escape(row).replace(r"\{\}", "(.+)") for row in desk.INDEX_ROWS)
     named = 0
     for _ in range(300):
-        rows = corpus.print_sheet(rng).split("\n")
+        rows = desk.print_sheet(rng).split("\n")
         assert len(rows) % 3 == 0
         for text, between, note in zip(rows[::3], rows[1::3], rows[2::3], strict=True):
             assert between not in text

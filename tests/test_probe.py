@@ -10,7 +10,7 @@ import pytest
 
 from course_lib import probe
 from course_lib.card import _value
-from course_lib.gazette import corpus, grammar
+from course_lib.gazette import grammar, pages
 from course_lib.models import base_model_folder, sha256
 
 
@@ -22,7 +22,7 @@ def check():
 @pytest.fixture(scope="module")
 def printed(check):
     rng = random.Random(4)
-    return [s for _ in range(150) for s in check.split(corpus.news(rng)) if probe._is_prose(s) and s[-1] in '.?!"']
+    return [s for _ in range(150) for s in check.split(pages.news(rng)) if probe._is_prose(s) and s[-1] in '.?!"']
 
 
 @pytest.fixture(scope="module")

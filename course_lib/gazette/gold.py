@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from .corpus import FACT_NAMES
+from .pages import FACT_NAMES
 
 LONGEST = 20
 HYPE_WORDS = frozenset(

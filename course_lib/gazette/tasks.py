@@ -12,8 +12,7 @@ import random
 from collections.abc import Iterator
 from functools import lru_cache
 
-from . import corpus
-from .corpus import ADVICE_ASKED, DECLINED, QUESTIONS, SHORT_SECTIONS, answers, puffed, spoiled_briefs, spoken
+from . import renaming
 from .grammar import (
     PATTERNS,
     SECTIONS,
@@ -27,6 +26,7 @@ from .grammar import (
     write_item,
     write_short,
 )
+from .pages import ADVICE_ASKED, DECLINED, QUESTIONS, SHORT_SECTIONS, answers, puffed, spoiled_briefs, spoken
 
 COLUMNS = ("id", "task", "domain", "instruction", "input", "output", "label", "choices", "scorer", "source")
 SPLITS = ("train", "validation", "test")
@@ -233,7 +233,7 @@ def format(rng, split):
 def rename(row: dict, rng: random.Random) -> dict:
     """The row with names that nobody has printed, the same ones in the text and in the answer."""
     keys = ("input", "output", "label")
-    renamed = corpus.rename(rng, "\0".join(row[key] for key in keys))
+    renamed = renaming.rename(rng, "\0".join(row[key] for key in keys))
     return row | dict(zip(keys, renamed.split("\0"), strict=True))
 
 
