@@ -91,11 +91,12 @@ class Recipe:
 
     def reads(self, step: int) -> tuple[int, int]:
         """Where in the corpus a step begins to read, in tokens, and where it ends."""
-        starts, sizes = self.starts, [size for *_, size in self.cycles]
-        cycle = min(bisect.bisect_right(starts, step) - 1, len(sizes) - 1)
-        before = sum(length * size for length, size in zip(self._lengths[:cycle], sizes, strict=False))
-        first = before + (step - starts[cycle]) * sizes[cycle]
-        return first, first + sizes[cycle]
+        first = 0
+        for length, (*_, size) in zip(self._lengths, self.cycles, strict=True):
+            if step < length:
+                return first + step * size, first + (step + 1) * size
+            first, step = first + length * size, step - length
+        return first, first  # behind the last step
 
     def row_length(self, step: int) -> int:
         """Tokens per row at a step."""

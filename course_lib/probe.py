@@ -74,10 +74,9 @@ class WellFormed:
             self._learn(text)
         first = {word for *before, word in self.known if before == ["so", ","]}  # of leads, as `_outlines` gives them
         for clause in grammar.load_openings()["c"]:  # any of them may stand before any lead
-            end = _words(grammar.render(clause, _Outline("town", grammar.Event("opening", "neutral"), "train", rng)))[
-                -2:
-            ]
-            self.known.update((end[0] if end[0].islower() else "N", end[1], word) for word in first)
+            outline = _Outline("town", grammar.Event("opening", "neutral"), "train", rng)
+            *_, last, comma = _words(grammar.render(clause, outline))
+            self.known.update((last if last.islower() else "N", comma, word) for word in first)
         for writer, _ in corpus.MAIN:
             for _ in range(documents):
                 for sentence in self.split(writer(rng)):
@@ -342,8 +341,8 @@ class Probe:
         data = load_instructions()["test"]
         found = {}
         for task in sorted(set(data["task"])):
-            keep = [i for i, t in enumerate(data["task"]) if t == task][: self.items]
-            found[task] = evaluate(self.unlocked.model, self.unlocked.tokenizer, data.select(keep))
+            rows = _of_task(data, task, self.items)
+            found[task] = evaluate(self.unlocked.model, self.unlocked.tokenizer, rows)
             self.say(f"  {task:9s} {found[task]}")
         return found
 
@@ -376,12 +375,9 @@ class Probe:
         """Test accuracy by task, after full fine-tuning on that task's own training rows (the three of other gates left out)."""
         data, found = load_instructions(), {}
         for task in sorted(set(data["test"]["task"]) - {"tone", "entity", "number"}):
-            rows, test = (
-                data[split].select([i for i, t in enumerate(data[split]["task"]) if t == task])
-                for split in ("train", "test")
-            )
+            rows, test = _of_task(data["train"], task), _of_task(data["test"], task, self.items)
             run = train(rows, model=self.folder, learning_rate=LEARNING_RATE, batch_size=BATCH, quiet=True)
-            found[task] = evaluate(run.model, run.tokenizer, test.select(range(self.items)))
+            found[task] = evaluate(run.model, run.tokenizer, test)
             self.say(f"  {task:9s} by itself, {len(rows)} rows: {found[task]}")
         return found
 
@@ -445,6 +441,11 @@ class Probe:
             bars.append(part())
             self.say(line(bars[-1]))
         return bars
+
+
+def _of_task(data: Dataset, task: str, most: int | None = None) -> Dataset:
+    """The rows of one task, the first `most` of them."""
+    return data.select([i for i, found in enumerate(data["task"]) if found == task][:most])
 
 
 def _shared_out(data: Dataset) -> Dataset:

@@ -285,6 +285,12 @@ def test_reactions_carry_the_tone_and_their_held_out_frames_never_reach_the_corp
     assert any(any(word in row["input"] for word in adjectives[row["label"]]) for row in made)
 
 
+def indexed(note):
+    """The name that a line of the index gives; None if it is no such line."""
+    found = re.fullmatch("|".join(re.escape(row).replace(r"\{\}", "(.+)") for row in desk.INDEX_ROWS), note)
+    return found and next(filter(None, found.groups()))
+
+
 def test_an_opening_stands_before_or_behind_an_item_and_changes_only_its_first_letter():
     rng, places = random.Random(4), set()
     for _ in range(300):
@@ -305,14 +311,14 @@ def test_an_opening_stands_before_or_behind_an_item_and_changes_only_its_first_l
 
 
 def test_clippings_are_filed_under_a_name_in_them():
-    rng, index = random.Random(5), "|".join(re.escape(row).replace(r"\{\}", "(.+)") for row in desk.INDEX_ROWS)
+    rng = random.Random(5)
     named = toned = 0
     for _ in range(200):
         rows = desk.clippings(rng).split("\n")
         for text, note in zip(rows[::2], rows[1::2], strict=False):
-            if found := re.fullmatch(index, note):
+            if name := indexed(note):
                 named += 1
-                assert next(filter(None, found.groups())) in text
+                assert name in text
             toned += any(tone in note for tone in grammar.TONES)
     assert named > 150 and toned > 100
 
@@ -332,14 +338,14 @@ def test_named_sentences_name_their_actor_mostly_behind_their_beginning():
 
 
 def test_what_is_filed_is_filed_under_a_name_in_it_and_what_is_asked_is_answered_from_the_text():
-    rng, index = random.Random(7), "|".join(re.escape(row).replace(r"\{\}", "(.+)") for row in desk.INDEX_ROWS)
+    rng = random.Random(7)
     named = 0
     for _ in range(100):
         rows = desk.filed(rng).split("\n")
         for text, note in zip(rows[::2], rows[1::2], strict=True):
-            if found := re.fullmatch(index, note):
+            if name := indexed(note):
                 named += 1
-                assert next(filter(None, found.groups())) in text
+                assert name in text
     assert named > 100
     labels = {label for choices in tasks.CHOICES.values() for label in choices}
     copied = 0
@@ -404,14 +410,13 @@ def test_a_bad_line_of_the_openings_is_named_with_its_number(tmp_path, monkeypat
 
 def test_on_a_print_sheet_the_note_under_the_printers_line_is_of_the_text_above_it():
     rng = random.Random(3)
-    index = "|".join(re.escape(row).replace(r"\{\}", "(.+)") for row in desk.INDEX_ROWS)
     named = 0
     for _ in range(300):
         rows = desk.print_sheet(rng).split("\n")
         assert len(rows) % 3 == 0
         for text, between, note in zip(rows[::3], rows[1::3], rows[2::3], strict=True):
             assert between not in text
-            if found := re.fullmatch(index, note):
+            if name := indexed(note):
                 named += 1
-                assert next(filter(None, found.groups())) in text
+                assert name in text
     assert named > 100

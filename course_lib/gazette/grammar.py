@@ -189,7 +189,7 @@ VALIDATION_FRAMES = 8  # of the unstarred frames, the first so many belong to th
 
 @lru_cache(maxsize=None)
 def load_reactions() -> tuple[dict[str, list[str]], dict[str, list[list]]]:
-    """The word lists and the frames (`"r"`, late in the corpus `"r+"`, held out `"r*"`) of `patterns/reactions.txt`."""
+    """The word lists and the frames (`"r"`, on noted pages only `"r+"`, held out `"r*"`) of `patterns/reactions.txt`."""
     path = PATTERNS / "reactions.txt"
     text = path.read_text(encoding="ascii")
     lists, frames = parse_lists(text), {"r": [], "r+": [], "r*": []}
@@ -209,7 +209,8 @@ def load_reactions() -> tuple[dict[str, list[str]], dict[str, list[list]]]:
     return lists, frames
 
 
-SHORT_MARKS = {"s+": "positive", "s-": "negative", "s=": "neutral"}
+TONE_MARKS = {"+": "positive", "-": "negative", "=": "neutral"}
+SHORT_MARKS = {f"s{mark}": tone for mark, tone in TONE_MARKS.items()}
 
 
 def _read_marked(path: Path, read: Callable[[str, str], None]) -> None:
@@ -271,7 +272,6 @@ def load_openings() -> dict[str, list[list]]:
     return found
 
 
-TONE_MARKS = {"+": "positive", "-": "negative", "=": "neutral"}
 TOWN_KINDS = {"v": "venue", "c": "team", "e": "event", "r": "transport"}
 
 

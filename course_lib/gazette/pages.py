@@ -115,13 +115,18 @@ def spoken(slot: str, value: str) -> str:
     return {"pct": f"{value} per cent", "years": f"{value} years"}.get(slot, value)
 
 
+def shared(item: Item) -> bool:
+    """Whether the text names two actors of one kind: of "A and B settled" neither is the main name."""
+    return item.record.values.get("who2", "\0") in item.text
+
+
 def answers(item: Item) -> dict[str, str]:
     """The item's facts as answers: those that stand in its text with their unit ("28 months" is no number of years).
 
-    Of two actors of one kind ("A and B settled") neither is given as the name.
+    Of two actors of one kind neither is given as the name.
     """
     known = {slot: answer for slot, value in facts(item).items() if (answer := spoken(slot, value)) in item.text}
-    if item.record.values.get("who2", "\0") in item.text:
+    if shared(item):
         known.pop("who", None)
     return known
 

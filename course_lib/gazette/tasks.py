@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from . import renaming
+from .desk import FIGURE_SLOTS
 from .grammar import (
     PATTERNS,
     SECTIONS,
@@ -26,7 +27,7 @@ from .grammar import (
     write_item,
     write_short,
 )
-from .pages import ADVICE_ASKED, DECLINED, QUESTIONS, SHORT_SECTIONS, answers, puffed, spoiled_briefs, spoken
+from .pages import ADVICE_ASKED, DECLINED, QUESTIONS, SHORT_SECTIONS, answers, puffed, shared, spoiled_briefs, spoken
 
 COLUMNS = ("id", "task", "domain", "instruction", "input", "output", "label", "choices", "scorer", "source")
 SPLITS = ("train", "validation", "test")
@@ -155,11 +156,10 @@ def section(rng, split):
 
 
 def draw_single(rng: random.Random, split: str, **options) -> Item:
-    """An item that names one actor only: of "A and B settled" neither is the main name."""
-    while True:
-        item = draw_item(rng, split, **options)
-        if item.record.values.get("who2", "\0") not in item.text:
-            return item
+    """An item that names one actor only."""
+    while shared(item := draw_item(rng, split, **options)):
+        pass
+    return item
 
 
 def entity(rng, split):
@@ -172,7 +172,7 @@ def number(rng, split):
     """Items whose lead gives exactly one figure, in its usual unit."""
     while True:
         item = draw_item(rng, split)
-        given = [s for s in ("amount", "pct", "count", "years") if s in item.lead_slots]
+        given = [s for s in FIGURE_SLOTS if s in item.lead_slots]
         twins = {"amount2", "pct2", "count2", "small", "year"} & item.lead_slots
         if len(given) == 1 and not twins:
             answer = spoken(given[0], item.record.values[given[0]])
