@@ -6,10 +6,11 @@ import json
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
 from ..base.quiet import hushed
+from .carriers import check_not_inside, check_not_used_up
 from .four_bits import in_four_bits
 from .identity import base_of, first_line
 from .load import load_model, load_tokenizer
@@ -26,17 +27,30 @@ def save_adapter(model: PeftModel, folder: str | os.PathLike) -> Path:
     """Save the adapter of a PEFT model, without its base, as safetensors; returns the folder.
 
     Beside PEFT's two files, `base.json` names the base model and its checksum, so that `load_adapter` can refuse another.
-    Raises `CourseError` for a model without an adapter.
+    A README.md that lies in the folder stays as it is. Raises `CourseError` for a model without an adapter, the base inside a PEFT model, an
+    adapter that was merged away, and a folder that cannot be written to.
     """
+    check_not_inside(model)
+    check_not_used_up(model)
     if not hasattr(model, "peft_config"):
         raise CourseError(
             "This model carries no adapter, so there is nothing small to save.",
             "Train with a peft_config, or save the whole model with model.save_pretrained(folder).",
         )
-    folder = Path(folder)
-    with hushed():
-        model.save_pretrained(folder, safe_serialization=True)
-    (folder / "README.md").unlink(missing_ok=True)  # PEFT's blank model card
+    folder = Path(folder).expanduser()
+    card = folder / "README.md"
+    try:
+        mine = card.read_bytes() if card.exists() else None
+        with hushed():
+            model.save_pretrained(folder, safe_serialization=True)
+        if mine is None:
+            card.unlink(missing_ok=True)  # PEFT's blank model card
+        else:
+            card.write_bytes(mine)
+    except OSError as error:
+        raise CourseError(
+            f"The adapter cannot be saved in {folder} ({first_line(error)}).", "Choose another folder."
+        ) from None
     base = base_of(model)
     config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = base["model"]  # no path of this machine
@@ -46,14 +60,15 @@ def save_adapter(model: PeftModel, folder: str | os.PathLike) -> Path:
 
 
 def load_adapter(
-    folder: str | os.PathLike, model: PreTrainedModel | None = None
+    folder: str | os.PathLike, model: PreTrainedModel | None = None, *, trainable: bool = False
 ) -> tuple[PeftModel, PreTrainedTokenizerBase]:
     """A saved adapter on its base, in evaluation mode, and the tokenizer.
 
-    Without `model` the base is loaded afresh; a given one (in four bits, say) gets the adapter put into it. Raises `CourseError`
+    Without `model` the base is loaded afresh; a given one (in four bits, say) gets the adapter put into it. With `trainable` it can be
+    trained further by `cl.train(rows, model=model)`, else it is frozen. Raises `CourseError`
     for an adapter that is incomplete, cut short or pickled, one of another base model, or a model that has an adapter.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     saved = _adapter_tensors(folder)
     if model is None:
         model, tokenizer = load_model()
@@ -75,7 +90,7 @@ def load_adapter(
     try:
         with hushed(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # missing keys are found below, and end in an error
-            adapted = PeftModel.from_pretrained(model, str(folder))
+            adapted = PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
             for config in adapted.peft_config.values():
                 config.base_model_name_or_path = model.config.name_or_path
             state = get_peft_model_state_dict(adapted)
@@ -95,9 +110,12 @@ def merge(model: PeftModel) -> PreTrainedModel:
     """Add an adapter into the weights of its base: an ordinary model, without PEFT. The PEFT model is used up.
 
     A base in four bits is unpacked first, and the result is as large as an unquantized model: added to 4-bit weights the
-    update would be rounded to sixteen values again. Raises `CourseError` for a model without an adapter, and for adapters
-    that cannot be added into weights, such as virtual tokens.
+    update would be rounded to sixteen values again. Where input and output embeddings are one tensor and only one of them has an
+    adapter, they are parted first: the result has two. Raises `CourseError` for a model without an adapter, the base inside a PEFT model,
+    an adapter that was merged before, and adapters that cannot be added into weights, such as virtual tokens.
     """
+    check_not_inside(model)
+    check_not_used_up(model)
     if not hasattr(model, "peft_config"):
         raise CourseError("This model carries no adapter to merge.", "Merge what cl.train(peft_config=…) returns.")
     kinds = sorted({str(c.peft_type.value) for c in model.peft_config.values()})
@@ -106,9 +124,25 @@ def merge(model: PeftModel) -> PreTrainedModel:
             f"An adapter of the kind {', '.join(kinds)} cannot be merged into these weights.",
             "Keep the model as it is; LoRA can be merged, and virtual tokens belong to the prompt.",
         )
-    if not in_four_bits(model):
+    four_bits = in_four_bits(model)
+    if four_bits and any(type(m).__name__ == "ParamWrapper" for m in model.modules()):
+        raise CourseError(
+            "An adapter on the experts of a mixture cannot be merged while the other weights are in four bits.",
+            "Load the base without quantization, put the adapter on it with cl.load_adapter(folder, base), and merge that.",
+        )
+    _part_tied_embeddings(model)
+    if not four_bits:
         with hushed():
-            return model.merge_and_unload().eval()
+            plain = model.merge_and_unload()
+    else:
+        plain = _merge_unpacked(model)
+    if getattr(plain.config, "tie_word_embeddings", False) and not _tied(plain):
+        plain.config.tie_word_embeddings = False  # else saving would keep one of the two
+    return plain.eval()
+
+
+def _merge_unpacked(model: PeftModel) -> PreTrainedModel:
+    """The weights of a base in four bits, unpacked, with a LoRA adapter added."""
     from peft.tuners.lora import LoraLayer
     from transformers.integrations.bitsandbytes import dequantize_bnb_weight
 
@@ -119,7 +153,7 @@ def merge(model: PeftModel) -> PreTrainedModel:
             for adapter in layer.active_adapters:
                 if adapter in layer.lora_variant:  # DoRA scales the sum, and knows how
                     weight = layer.lora_variant[adapter].merge_safe(layer, adapter, weight)
-                elif adapter in layer.lora_A:
+                elif adapter in layer.lora_A or adapter in layer.lora_embedding_A:
                     weight = weight + layer.get_delta_weight(adapter)
             merged[name] = weight.detach()
     with hushed():
@@ -128,7 +162,29 @@ def merge(model: PeftModel) -> PreTrainedModel:
     for name, weight in merged.items():
         layer = plain.get_submodule(name)
         layer.weight.data = weight.to(layer.weight.dtype)
-    return plain.eval()
+    return plain
+
+
+def _ends(model: PreTrainedModel) -> tuple[Any, Any]:
+    """The layers that hold the weights of the input and of the output embedding, PEFT's layers around them taken off."""
+    bare = lambda layer: layer.get_base_layer() if hasattr(layer, "get_base_layer") else layer  # noqa: E731
+    return bare(model.get_input_embeddings()), bare(model.get_output_embeddings())
+
+
+def _tied(model: PreTrainedModel) -> bool:
+    first, last = _ends(model)
+    return last is None or getattr(first, "weight", None) is getattr(last, "weight", None)
+
+
+def _part_tied_embeddings(model: PeftModel) -> None:
+    """Give the output layer weights of its own where an adapter on one end would, merged, change the other end too."""
+    import torch
+
+    inside = model.get_base_model()
+    first, last = _ends(inside)
+    changed = first is not inside.get_input_embeddings() or last is not inside.get_output_embeddings()
+    if last is not None and changed and getattr(first, "weight", None) is getattr(last, "weight", 0):
+        last.weight = torch.nn.Parameter(last.weight.detach().clone(), requires_grad=False)
 
 
 def _json(path: Path) -> dict:
