@@ -75,11 +75,12 @@ def train(
     check_values(
         learning_rate=learning_rate, epochs=epochs, max_steps=max_steps, batch_size=batch_size, seed=seed, quiet=quiet
     )
-    arguments = known_words(arguments, sft_words())
+    arguments = known_words(arguments)
     folder = folder_for(output_dir, resume)
     rows = to_messages(data)
     set_seed(seed)
     model, tokenizer = resolve(model, tokenizer, peft_config)
+    known_words(arguments, sft_words())
     adapter = peft_config is not None or hasattr(model, "peft_config")
     rows = rows_that_fit(
         rows, tokenizer, arguments.get("max_length", MAX_LENGTH), arguments.get("truncation_mode", "keep_start")
