@@ -95,6 +95,29 @@ def loss_curve(tokens: Sequence[float], losses: Sequence[float], *, title: str =
     )
 
 
+def training_curve(
+    series: dict[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    title: str = "",
+    unit: str = "loss, nats per token",
+    log: bool = True,
+    path: Path | None = None,
+) -> str:
+    """Curves over the steps of a training, `name: (steps, values)`, on a logarithmic axis; returns the text summary."""
+    figure, axes = canvas()
+    for name, (steps, values) in series.items():
+        axes.plot(steps, values, color=colour(name), lw=1.6, label=name)
+    axes.set(xlabel="step", ylabel=unit, yscale="log" if log else "linear")
+    axes.set_title(title, loc="left")
+    if len(series) > 1:
+        axes.legend(frameon=False)
+    finish(figure, path)
+    told = "; ".join(
+        f"{name} from {_short(v[0])} to {_short(v[-1])} in {s[-1]:g} steps" for name, (s, v) in series.items()
+    )
+    return f"{title or 'Training curve'}: {told}."
+
+
 def scoreboard(rows: list[dict], path: Path | None = None) -> str:
     """Accuracy of every run over the share of parameters it trained; returns the text summary."""
     figure, axes = canvas(height=4.2)
