@@ -13,7 +13,7 @@ from ..base.errors import CourseError
 from ..base.run import Run
 from ..data.instructions import prompt_text
 from ..models.generation import context_of, generate
-from .statistics import wilson
+from .statistics import mean_interval, wilson
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -119,6 +119,12 @@ def result(rows: Sequence[dict], replies: Sequence[str]) -> Result:
     by_task = {k: (sum(v) / len(v), *wilson(sum(v), len(v)), len(v)) for k, v in sorted(groups.items())}
     low, high = wilson(sum(right), len(right))
     return Result(sum(right) / len(right), low, high, len(right), right, list(replies), by_task)
+
+
+def over_seeds(results: Sequence[Result]) -> Result:
+    """One result over several seeds on the same rows: the mean, with an interval for other seeds and other rows."""
+    value, low, high = mean_interval([result.right for result in results])
+    return Result(value, max(0.0, low), min(1.0, high), results[0].n, [], [])
 
 
 def evaluate(
