@@ -6,7 +6,6 @@ trainer changed on the model. `run.trainer` stays open for a look: TRL's `SFTTra
 
 from __future__ import annotations
 
-import copy
 import inspect
 import os
 from typing import TYPE_CHECKING, Any
@@ -17,13 +16,15 @@ from ..base.run import Run
 from ..data.instructions import to_messages
 from ..measure.memory import parameters
 from ..models.generation import has_virtual_tokens
-from .run import common_settings, fit, folder_for, inner, resolve, schedule
+from .run import attach, common_settings, fit, folder_for, has_adapter, inner, resolve, schedule
 from .virtual import check_virtual, prompt_rate, row_length
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from peft import PeftConfig
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from ..models.houlsby import HoulsbyConfig
 
 SMALL = 50_000_000  # parameters; below this the rates published for billions are far too low
 RATES = {(True, False): 5e-4, (True, True): 1.5e-3, (False, False): 2e-5, (False, True): 2e-4}  # (small?, adapter?)
@@ -40,7 +41,7 @@ def train(
     *,
     model: PreTrainedModel | str | os.PathLike | None = None,
     tokenizer: PreTrainedTokenizerBase | None = None,
-    peft_config: PeftConfig | None = None,
+    peft_config: PeftConfig | HoulsbyConfig | None = None,
     learning_rate: float | None = None,
     epochs: float = 1,
     max_steps: int = -1,
@@ -54,7 +55,7 @@ def train(
     """Fine-tune on instruction rows with TRL's `SFTTrainer`; the loss counts the answer only.
 
     `model`: `None` or a name loads afresh, so no run can spoil another; a live model is trained *in place*. `peft_config`
-    trains an adapter instead of all weights. `epochs`, or `max_steps` of `batch_size` rows if positive.
+    (PEFT's, or a `HoulsbyConfig`) trains an adapter instead of all weights. `epochs`, or `max_steps` of `batch_size` rows if positive.
     `learning_rate=None` takes a rate that suits the model's size, or the virtual tokens that are trained. A row may be 512 tokens
     long, less where the context, with the virtual tokens, holds less. `**arguments` go to `SFTConfig` as they are.
 
@@ -76,7 +77,7 @@ def train(
     set_seed(seed)
     model, tokenizer = resolve(model, tokenizer, peft_config)
     check_virtual(model, peft_config, resume, bool(arguments.get("packing")))
-    adapter = peft_config is not None or hasattr(model, "peft_config")
+    adapter = peft_config is not None or has_adapter(model)
     usual = prompt_rate(model, peft_config) or usual_rate(model, adapter)
     arguments["max_length"] = row_length(model, peft_config, arguments.get("max_length"))
     config = sft_config(
@@ -97,7 +98,7 @@ def train(
             args=config,
             train_dataset=rows,
             processing_class=tokenizer,
-            peft_config=copy.deepcopy(peft_config),  # PEFT writes into it
+            peft_config=attach(model, peft_config),
             callbacks=callbacks,
         )
 
