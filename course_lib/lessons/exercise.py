@@ -80,7 +80,7 @@ class Lesson:
 
         The drawing is `draw(axes)` in the lesson's `picture.py`. Raises `CourseError` for a lesson without one.
         """
-        from ..measure.plots import drawing
+        from ..measure.drawing import drawing
 
         try:
             module = importlib.import_module(f"course_lib.lessons.lesson_{self.name}.picture")

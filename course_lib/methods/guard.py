@@ -44,7 +44,12 @@ def check_something_to_learn(trainer: Any) -> None:
 
 def left(model: PreTrainedModel, trained: PreTrainedModel, steps: int, frozen: dict[str, bool]) -> str:
     """What a model holds after a run that was stopped, in a sentence; an adapter that the run had put on is taken off first."""
-    if trained is model:
+    from ..models.houlsby import BANK, adapters_of, remove_adapter
+
+    fresh = [name for name in adapters_of(model) if not any(f"{BANK}.{name}." in key for key in frozen)]
+    for name in fresh:
+        remove_adapter(model, name)
+    if trained is model and not fresh:
         return f"The run was stopped: the model holds the weights after {steps} steps."
     if hasattr(trained, "unload") and not any(c.is_prompt_learning for c in trained.peft_config.values()):
         trained.unload()

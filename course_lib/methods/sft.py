@@ -6,7 +6,6 @@ trainer changed on the model. `run.trainer` stays open for a look: TRL's `SFTTra
 
 from __future__ import annotations
 
-import copy
 import inspect
 import os
 from typing import TYPE_CHECKING, Any
@@ -18,14 +17,16 @@ from ..measure.memory import parameters
 from ..models.generation import has_virtual_tokens
 from .arguments import check_values, known_words
 from .lengths import rows_that_fit
-from .run import common_settings, fit, folder_for, inner, resolve, schedule
+from .run import attach, common_settings, fit, folder_for, has_adapter, inner, resolve, schedule
+from .virtual import LONGEST, check_virtual, prompt_rate, row_length
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from peft import PeftConfig
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-MAX_LENGTH = 512  # tokens of a row, prompt and answer together
+    from ..models.houlsby import HoulsbyConfig
+
 SMALL = 50_000_000  # parameters; below this the rates published for billions are far too low
 RATES = {(True, False): 5e-4, (True, True): 1.5e-3, (False, False): 2e-5, (False, True): 2e-4}  # (small?, adapter?)
 WORTH = 0.1  # a batch is cut in two where that saves so large a share of its tokens
@@ -41,7 +42,7 @@ def train(
     *,
     model: PreTrainedModel | str | os.PathLike | None = None,
     tokenizer: PreTrainedTokenizerBase | None = None,
-    peft_config: PeftConfig | None = None,
+    peft_config: PeftConfig | HoulsbyConfig | None = None,
     learning_rate: float | None = None,
     epochs: float = 1,
     max_steps: int = -1,
@@ -55,8 +56,9 @@ def train(
     """Fine-tune on instruction rows with TRL's `SFTTrainer`; the loss counts the answer only.
 
     `model`: `None` or a name loads afresh, so no run can spoil another; a live model is trained *in place*. `peft_config`
-    trains an adapter instead of all weights. `epochs`, or `max_steps` of `batch_size` rows if positive.
-    `learning_rate=None` takes a rate that suits the model's size. `**arguments` go to `SFTConfig` as they are.
+    (PEFT's, or a `HoulsbyConfig`) trains an adapter instead of all weights. `epochs`, or `max_steps` of `batch_size` rows if positive.
+    `learning_rate=None` takes a rate that suits the model's size, or the virtual tokens that are trained. A row may be 512 tokens
+    long, less where the context, with the virtual tokens, holds less. `**arguments` go to `SFTConfig` as they are.
 
     With `output_dir` a checkpoint is saved ten times in a run (or every `save_steps`) and two are kept. `resume=True` goes on
     from the newest whole one, to the same weights, bit for bit, as a run that was never stopped; a finished run is returned
@@ -66,8 +68,9 @@ def train(
 
     Raises `CourseError` for data of another kind, an empty dataset, missing columns, rows that cannot be used or none that fits,
     arguments of other libraries or of the wrong kind (with the word to use here), a model in which nothing can be trained, a
-    `peft_config` on a model that already carries an adapter, an `output_dir` with checkpoints that are not this run's, `resume` without
-    one, a disk too full for checkpoints, a loss that is not finite, or 4-bit weights that are packed for reading only.
+    `peft_config` on a model that already carries an adapter, a `max_length` that the context does not hold, an `output_dir` with checkpoints
+    that are not this run's, `resume` without one or with P-tuning, packed rows behind virtual tokens, a disk too full for checkpoints, a
+    loss that is not finite, or 4-bit weights that are packed for reading only.
     """
     with hushed():
         from transformers import set_seed
@@ -81,13 +84,14 @@ def train(
     set_seed(seed)
     model, tokenizer = resolve(model, tokenizer, peft_config)
     known_words(arguments, sft_words())
-    adapter = peft_config is not None or hasattr(model, "peft_config")
-    rows = rows_that_fit(
-        rows, tokenizer, arguments.get("max_length", MAX_LENGTH), arguments.get("truncation_mode", "keep_start")
-    )
+    check_virtual(model, peft_config, resume, bool(arguments.get("packing")))
+    adapter = peft_config is not None or has_adapter(model)
+    usual = prompt_rate(model, peft_config) or usual_rate(model, adapter)
+    arguments["max_length"] = row_length(model, peft_config, arguments.get("max_length"))
+    rows = rows_that_fit(rows, tokenizer, arguments["max_length"], arguments.get("truncation_mode", "keep_start"))
     config = sft_config(
         folder,
-        learning_rate=usual_rate(model, adapter) if learning_rate is None else learning_rate,
+        learning_rate=usual if learning_rate is None else learning_rate,
         num_train_epochs=epochs,
         max_steps=max_steps,
         per_device_train_batch_size=batch_size,
@@ -103,7 +107,7 @@ def train(
             args=config,
             train_dataset=rows,
             processing_class=tokenizer,
-            peft_config=copy.deepcopy(peft_config),  # PEFT writes into it
+            peft_config=attach(model, peft_config),
             callbacks=callbacks,
         )
 
@@ -130,7 +134,7 @@ def sft_config(output_dir: str | os.PathLike, **arguments: Any):
 
     settings = {
         "warmup_steps": 0.1,
-        "max_length": MAX_LENGTH,
+        "max_length": LONGEST,
         "packing": False,
         "completion_only_loss": True,
         "train_sampling_strategy": "random",

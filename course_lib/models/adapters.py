@@ -1,4 +1,4 @@
-"""Adapters as small files: PEFT's `save`, `load` and `merge`, with the checks that PEFT leaves to its user."""
+"""Adapters as small files, PEFT's and Houlsby's: `save`, `load` and `merge`, with the checks that PEFT leaves to its user."""
 
 from __future__ import annotations
 
@@ -6,40 +6,48 @@ import json
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
 from ..base.quiet import hushed
 from .carriers import check_not_inside, check_not_used_up
-from .four_bits import in_four_bits
 from .identity import base_of, first_line
 from .load import load_model, load_tokenizer
+from .merging import merge
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+__all__ = ["load_adapter", "merge", "save_adapter"]
+
 ADAPTER, ADAPTER_CONFIG, ADAPTER_BASE = "adapter_model.safetensors", "adapter_config.json", "base.json"
 
 
-def save_adapter(model: PeftModel, folder: str | os.PathLike) -> Path:
-    """Save the adapter of a PEFT model, without its base, as safetensors; returns the folder.
+def save_adapter(model: PeftModel | PreTrainedModel, folder: str | os.PathLike, name: str | None = None) -> Path:
+    """Save a model's adapter, without its base, as safetensors; returns the folder.
 
-    Beside PEFT's two files, `base.json` names the base model and its checksum, so that `load_adapter` can refuse another.
-    A README.md that lies in the folder stays as it is. Raises `CourseError` for a model without an adapter, the base inside a PEFT model, an
-    adapter that was merged away, and a folder that cannot be written to.
+    Beside tensors and config, `base.json` names the base model and its checksum, so that `load_adapter` can refuse another. Of
+    several Houlsby adapters `name` chooses one; without it the one that is switched on is meant. A README.md that lies in the folder stays
+    as it is. Raises `CourseError` for a model without an adapter, the base inside a PEFT model, an adapter that was merged away, a folder
+    that cannot be written to, and where it is not clear which adapter is meant.
     """
+    from .houlsby import adapters_of
+
     check_not_inside(model)
     check_not_used_up(model)
-    if not hasattr(model, "peft_config"):
-        raise CourseError(
-            "This model carries no adapter, so there is nothing small to save.",
-            "Train with a peft_config, or save the whole model with model.save_pretrained(folder).",
-        )
     folder = Path(folder).expanduser()
-    card = folder / "README.md"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CourseError(
+            f"The adapter cannot be saved in {folder} ({first_line(error)}).", "Choose another folder."
+        ) from None
+    if adapters_of(model):
+        config = _save_houlsby(model, folder, name)
+    elif hasattr(model, "peft_config"):
+        card = folder / "README.md"
         mine = card.read_bytes() if card.exists() else None
         with hushed():
             model.save_pretrained(folder, safe_serialization=True)
@@ -47,32 +55,57 @@ def save_adapter(model: PeftModel, folder: str | os.PathLike) -> Path:
             card.unlink(missing_ok=True)  # PEFT's blank model card
         else:
             card.write_bytes(mine)
-    except OSError as error:
+        config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    else:
         raise CourseError(
-            f"The adapter cannot be saved in {folder} ({first_line(error)}).", "Choose another folder."
-        ) from None
+            "This model carries no adapter, so there is nothing small to save.",
+            "Train with a peft_config, or save the whole model with model.save_pretrained(folder).",
+        )
     base = base_of(model)
-    config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = base["model"]  # no path of this machine
+    if config.get("tokenizer_name_or_path"):  # of the text that a soft prompt began with
+        config["tokenizer_name_or_path"] = base["model"]
     (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     (folder / ADAPTER_BASE).write_text(json.dumps(base, indent=1) + "\n", encoding="utf-8")
     return folder
 
 
+def _save_houlsby(model: PreTrainedModel, folder: Path, name: str | None) -> dict:
+    """Write the tensors of one Houlsby adapter; returns its config."""
+    from safetensors.torch import save_file
+
+    from .houlsby import active_adapters, adapter_tensors, adapters_of
+
+    chosen = [name] if name else active_adapters(model)
+    if len(chosen) != 1 or chosen[0] not in adapters_of(model):
+        raise CourseError(
+            f"It is not clear which adapter to save: {', '.join(map(repr, chosen)) or 'none'} of {', '.join(adapters_of(model))}.",
+            "Say which: cl.save_adapter(model, folder, name).",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {key: tensor.detach().contiguous().cpu() for key, tensor in adapter_tensors(model, chosen[0]).items()}
+    save_file(tensors, folder / ADAPTER, metadata={"format": "pt"})
+    return adapters_of(model)[chosen[0]].to_dict()
+
+
 def load_adapter(
-    folder: str | os.PathLike, model: PreTrainedModel | None = None, *, trainable: bool = False
-) -> tuple[PeftModel, PreTrainedTokenizerBase]:
+    folder: str | os.PathLike, model: PreTrainedModel | None = None, name: str = "default", *, trainable: bool = False
+) -> tuple[PeftModel | PreTrainedModel, PreTrainedTokenizerBase]:
     """A saved adapter on its base, in evaluation mode, and the tokenizer.
 
     Without `model` the base is loaded afresh; a given one (in four bits, say) gets the adapter put into it. With `trainable` it can be
-    trained further by `cl.train(rows, model=model)`, else it is frozen. Raises `CourseError`
-    for an adapter that is incomplete, cut short or pickled, one of another base model, or a model that has an adapter.
+    trained further by `cl.train(rows, model=model)`, else it is frozen. A model that has Houlsby adapters takes more of them under
+    other names; the one loaded last is switched on. Raises `CourseError` for an adapter that is incomplete, cut short or pickled, one of
+    another base model, or a model that has an adapter.
     """
+    from .houlsby import TYPE, adapters_of
+
     folder = Path(folder).expanduser()
     saved = _adapter_tensors(folder)
+    houlsby = _json(folder / ADAPTER_CONFIG).get("peft_type") == TYPE
     if model is None:
         model, tokenizer = load_model()
-    elif hasattr(model, "peft_config"):
+    elif hasattr(model, "peft_config") or (adapters_of(model) and not houlsby):
         raise CourseError(
             "This model already carries an adapter.", "Leave model out to load the base afresh, or merge first."
         )
@@ -85,6 +118,26 @@ def load_adapter(
             f"({str(theirs.get('sha256'))[:12]}), not {mine['model']} ({str(mine['sha256'])[:12]}).",
             "Load it onto its own base (COURSE_MODEL, or the model argument), or train it again on this one.",
         )
+    adapted = _load_houlsby(folder, model, name, trainable) if houlsby else _load_peft(folder, model, saved, trainable)
+    return adapted.eval(), tokenizer
+
+
+def _load_houlsby(folder: Path, model: PreTrainedModel, name: str, trainable: bool) -> PreTrainedModel:
+    """The model with the adapter in it; as it was where the adapter does not fit (`CourseError`)."""
+    from safetensors.torch import load_file
+
+    from .houlsby import HoulsbyConfig, add_adapter, put_tensors, remove_adapter
+
+    add_adapter(model, HoulsbyConfig.from_dict(_json(folder / ADAPTER_CONFIG)), name, trainable=trainable)
+    try:
+        put_tensors(model, load_file(folder / ADAPTER), name)
+    except CourseError:
+        remove_adapter(model, name)
+        raise
+    return model
+
+
+def _load_peft(folder: Path, model: PreTrainedModel, saved: dict[str, list[int]], trainable: bool) -> PeftModel:
     from peft import PeftModel, get_peft_model_state_dict
 
     try:
@@ -94,7 +147,7 @@ def load_adapter(
             for config in adapted.peft_config.values():
                 config.base_model_name_or_path = model.config.name_or_path
             state = get_peft_model_state_dict(adapted)
-        wanted = {name: list(tensor.shape) for name, tensor in state.items()}
+        wanted = {key: list(tensor.shape) for key, tensor in state.items()}
         fault = None if wanted == saved else "its tensors are not the ones that this model needs"
     except (ValueError, RuntimeError, KeyError, TypeError) as error:
         fault = first_line(error)
@@ -103,88 +156,7 @@ def load_adapter(
             f"The adapter in {folder} does not fit this base model ({fault}).",
             "Load it onto the model that it was trained on.",
         )
-    return adapted.eval(), tokenizer
-
-
-def merge(model: PeftModel) -> PreTrainedModel:
-    """Add an adapter into the weights of its base: an ordinary model, without PEFT. The PEFT model is used up.
-
-    A base in four bits is unpacked first, and the result is as large as an unquantized model: added to 4-bit weights the
-    update would be rounded to sixteen values again. Where input and output embeddings are one tensor and only one of them has an
-    adapter, they are parted first: the result has two. Raises `CourseError` for a model without an adapter, the base inside a PEFT model,
-    an adapter that was merged before, and adapters that cannot be added into weights, such as virtual tokens.
-    """
-    check_not_inside(model)
-    check_not_used_up(model)
-    if not hasattr(model, "peft_config"):
-        raise CourseError("This model carries no adapter to merge.", "Merge what cl.train(peft_config=…) returns.")
-    kinds = sorted({str(c.peft_type.value) for c in model.peft_config.values()})
-    if any(c.is_prompt_learning for c in model.peft_config.values()) or (in_four_bits(model) and kinds != ["LORA"]):
-        raise CourseError(
-            f"An adapter of the kind {', '.join(kinds)} cannot be merged into these weights.",
-            "Keep the model as it is; LoRA can be merged, and virtual tokens belong to the prompt.",
-        )
-    four_bits = in_four_bits(model)
-    if four_bits and any(type(m).__name__ == "ParamWrapper" for m in model.modules()):
-        raise CourseError(
-            "An adapter on the experts of a mixture cannot be merged while the other weights are in four bits.",
-            "Load the base without quantization, put the adapter on it with cl.load_adapter(folder, base), and merge that.",
-        )
-    _part_tied_embeddings(model)
-    if not four_bits:
-        with hushed():
-            plain = model.merge_and_unload()
-    else:
-        plain = _merge_unpacked(model)
-    if getattr(plain.config, "tie_word_embeddings", False) and not _tied(plain):
-        plain.config.tie_word_embeddings = False  # else saving would keep one of the two
-    return plain.eval()
-
-
-def _merge_unpacked(model: PeftModel) -> PreTrainedModel:
-    """The weights of a base in four bits, unpacked, with a LoRA adapter added."""
-    from peft.tuners.lora import LoraLayer
-    from transformers.integrations.bitsandbytes import dequantize_bnb_weight
-
-    merged = {}
-    for name, layer in model.get_base_model().named_modules():
-        if isinstance(layer, LoraLayer):
-            weight = dequantize_bnb_weight(layer.get_base_layer().weight)
-            for adapter in layer.active_adapters:
-                if adapter in layer.lora_variant:  # DoRA scales the sum, and knows how
-                    weight = layer.lora_variant[adapter].merge_safe(layer, adapter, weight)
-                elif adapter in layer.lora_A or adapter in layer.lora_embedding_A:
-                    weight = weight + layer.get_delta_weight(adapter)
-            merged[name] = weight.detach()
-    with hushed():
-        plain = model.unload().dequantize()
-    plain.is_loaded_in_4bit = plain.is_quantized = False
-    for name, weight in merged.items():
-        layer = plain.get_submodule(name)
-        layer.weight.data = weight.to(layer.weight.dtype)
-    return plain
-
-
-def _ends(model: PreTrainedModel) -> tuple[Any, Any]:
-    """The layers that hold the weights of the input and of the output embedding, PEFT's layers around them taken off."""
-    bare = lambda layer: layer.get_base_layer() if hasattr(layer, "get_base_layer") else layer  # noqa: E731
-    return bare(model.get_input_embeddings()), bare(model.get_output_embeddings())
-
-
-def _tied(model: PreTrainedModel) -> bool:
-    first, last = _ends(model)
-    return last is None or getattr(first, "weight", None) is getattr(last, "weight", None)
-
-
-def _part_tied_embeddings(model: PeftModel) -> None:
-    """Give the output layer weights of its own where an adapter on one end would, merged, change the other end too."""
-    import torch
-
-    inside = model.get_base_model()
-    first, last = _ends(inside)
-    changed = first is not inside.get_input_embeddings() or last is not inside.get_output_embeddings()
-    if last is not None and changed and getattr(first, "weight", None) is getattr(last, "weight", 0):
-        last.weight = torch.nn.Parameter(last.weight.detach().clone(), requires_grad=False)
+    return adapted
 
 
 def _json(path: Path) -> dict:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
@@ -125,10 +127,22 @@ def generate(
     with torch.inference_mode():
         for batch in length_batches(encoded, equal=has_virtual_tokens(model)):
             ids, mask = padded([encoded[i] for i in batch], tokenizer.pad_token_id, left=True)
-            out = model.generate(input_ids=ids.to(model.device), attention_mask=mask.to(model.device), **options)
+            with positions_left_out():
+                out = model.generate(input_ids=ids.to(model.device), attention_mask=mask.to(model.device), **options)
             for row, i in enumerate(batch):
                 replies[i] = tokenizer.decode(out[row, ids.shape[1] :], skip_special_tokens=True)
     return replies
+
+
+@contextmanager
+def positions_left_out() -> Iterator[None]:
+    """Within it, PEFT does not warn that it leaves out the position ids of a model with virtual tokens.
+
+    Without padding they are 0, 1, 2, …, which the model counts by itself: nothing is lost in batches of equal length.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Position ids are not supported for parameter efficient tuning")
+        yield
 
 
 def padded(rows: Sequence[Sequence[int]], pad: int, *, left: bool = False):
