@@ -472,10 +472,10 @@ def test_layers_that_stay_as_they_are_are_counted_and_said(tiny, capsys, monkeyp
     assert capsys.readouterr().out == "7 of 8 linear layers are in four bits; the others stay as they are.\n"
 
 
-def test_a_model_saved_in_four_bits_is_loaded_again_as_it_is_and_not_quantized_twice(tiny, tmp_path):
+def test_a_model_saved_in_four_bits_is_loaded_again_as_it_is_and_not_quantized_twice(tmp_path):
     from course_lib.models import four_bits
 
-    model, tokenizer = cl.load_model(tiny, quantization="nf4")
+    model, tokenizer = cl.load_model(quantization="nf4")
     wanted = logits(model)
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
