@@ -65,7 +65,8 @@ def train(
 
     Raises `CourseError` for an empty dataset, missing columns, a `peft_config` on a model that already
     carries an adapter, a `max_length` that the context does not hold, `resume` without `output_dir`, with another run's checkpoints
-    or with P-tuning, packed rows behind virtual tokens, a disk too full for checkpoints, a loss that is not finite, or 4-bit weights that are packed for reading only.
+    or with P-tuning, packed rows behind virtual tokens, a disk too full for checkpoints, a loss that is not finite, or 4-bit weights
+    that are packed for reading only.
     """
     with hushed():
         from transformers import set_seed
