@@ -10,13 +10,12 @@ import copy
 import os
 import warnings
 from collections.abc import Sequence
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
 from ..base.quiet import hushed
 from ..measure.memory import parameters
-from .run import common_settings, fit, resolve
+from .run import common_settings, fit, folder_for, resolve, schedule
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -28,9 +27,21 @@ if TYPE_CHECKING:
 PAIR = ("prompt", "chosen", "rejected")
 SMALL = 50_000_000  # parameters; below this the rates published for billions are far too low
 RATES = {(True, False): 5e-5, (True, True): 5e-4, (False, False): 1e-6, (False, True): 1e-5}  # (small?, adapter?)
-LOSSES = ("sigmoid", "ipo", "hinge", "robust", "sft", "apo_zero", "apo_down", "sigmoid_norm")  # those of TRL that we tried
+LOSSES = (
+    "sigmoid",
+    "ipo",
+    "hinge",
+    "robust",
+    "sft",
+    "apo_zero",
+    "apo_down",
+    "sigmoid_norm",
+)  # those of TRL that we tried
 SHOWN = 5  # how many bad rows an error names
-SCORES = (("gold_chosen", "gold_rejected"), ("score_chosen", "score_rejected"))  # columns that say which reply is better
+SCORES = (
+    ("gold_chosen", "gold_rejected"),
+    ("score_chosen", "score_rejected"),
+)  # columns that say which reply is better
 KEPT = ("loss", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected")  # fmt: skip
 
 
@@ -61,8 +72,8 @@ def train_dpo(
 
     `reference=None` takes the policy as it is before the first step: a frozen copy, or, with a `peft_config`, the base
     under the adapter, which costs no memory. (TRL alone would load the reference afresh by the model's *name*; for a model
-    that was fine-tuned and merged since, that is another model.) Dropout is off, so policy and reference agree at step 0
-    and the loss there is exactly ln 2. `**arguments` go to `DPOConfig` as they are.
+    that was fine-tuned and merged since, that is another model.) Dropout is off during the training,
+    so policy and reference agree at step 0 and the loss there is ln 2. `**arguments` go to `DPOConfig` as they are.
 
     The returned `Run` has `history`: for each logged step the loss, `rewards/chosen`, `rewards/rejected` (β times the
     log-ratio, in nats), `rewards/margins`, `rewards/accuracies`, `logps/chosen`, `logps/rejected` (nats, summed over a reply).
@@ -70,6 +81,10 @@ def train_dpo(
     Raises `CourseError` for missing columns, empty or equal replies (each named by its row), pairs longer than
     `max_length` tokens, an unknown loss, a `reference` that is the policy itself, and whatever `cl.train` refuses.
     """
+    with hushed():
+        from transformers import set_seed
+
+    folder = folder_for(output_dir, resume)
     rows = to_pairs(data)
     losses = [loss_type] if isinstance(loss_type, str) else list(loss_type)
     unknown = [name for name in losses if name not in LOSSES]
@@ -77,6 +92,7 @@ def train_dpo(
         raise CourseError(f"Unknown loss {', '.join(map(repr, unknown))}.", f"The losses are: {', '.join(LOSSES)}.")
     if beta <= 0:
         raise CourseError(f"beta is {beta}; with no pull towards the reference the loss has no scale.", "Try beta=0.1.")
+    set_seed(seed)
     model, tokenizer = resolve(model, tokenizer, peft_config)
     if reference is not None and reference is model:
         raise CourseError(
@@ -84,18 +100,19 @@ def train_dpo(
             "Leave reference out to compare with the policy's start, or give another model object.",
         )
     on_adapter = peft_config is not None or hasattr(model, "peft_config")
-    if learning_rate is None:
-        learning_rate = RATES[(parameters(model).total < SMALL, on_adapter)]
+    usual = RATES[parameters(model).total < SMALL, on_adapter]
     config = dpo_config(
-        output_dir or mkdtemp(prefix="course-"),
-        learning_rate=learning_rate,
+        folder,
+        learning_rate=usual if learning_rate is None else learning_rate,
         num_train_epochs=epochs,
         max_steps=max_steps,
         per_device_train_batch_size=batch_size,
         beta=beta,
         loss_type=losses,
         seed=seed,
-        **arguments,
+        **schedule(
+            len(rows), batch_size=batch_size, epochs=epochs, max_steps=max_steps, output_dir=output_dir, **arguments
+        ),
     )
     frozen = reference
     if frozen is None and not on_adapter and not config.precompute_ref_log_probs:
@@ -103,21 +120,21 @@ def train_dpo(
     forward = frozen.__dict__.get("forward") if frozen is not None else None
 
     def make(callbacks: list):
-        with hushed():
-            from trl import DPOTrainer
+        from trl import DPOTrainer
 
-            trainer = DPOTrainer(
-                model,
-                ref_model=frozen,
-                args=config,
-                train_dataset=rows,
-                processing_class=tokenizer,
-                peft_config=copy.deepcopy(peft_config),  # PEFT writes into it
-                callbacks=callbacks,
-            )
+        trainer = DPOTrainer(
+            model,
+            ref_model=frozen,
+            args=config,
+            train_dataset=rows,
+            processing_class=tokenizer,
+            peft_config=copy.deepcopy(peft_config),  # PEFT writes into it
+            callbacks=callbacks,
+        )
         _check_lengths(trainer, len(rows), config.max_length)
         return trainer
 
+    dropouts = _switch_off(model)
     try:
         run = fit(
             make,
@@ -130,6 +147,8 @@ def train_dpo(
             quiet=quiet,
         )
     finally:
+        for module, name, value in dropouts:
+            setattr(module, name, value)
         if frozen is not None:
             _restore(frozen, forward)
     if hasattr(run.model, "peft_config") and "ref" in run.model.peft_config:  # TRL's frozen twin of an adapter
@@ -146,9 +165,7 @@ def dpo_config(output_dir: str | os.PathLike, **arguments: Any):
         from trl import DPOConfig
 
     settings = common_settings(output_dir) | {
-        "lr_scheduler_type": "cosine",
         "warmup_steps": 0.1,
-        "weight_decay": 0.0,
         "max_length": 512,
         "disable_dropout": True,
         "logging_steps": 1,
@@ -267,6 +284,22 @@ def _check_lengths(trainer, rows: int, limit: int | None) -> None:
             f"{len(cut) + rows - len(ready)} of {rows} pairs are longer than max_length = {limit} tokens{where}; they would be cut.",
             "Shorten them, or give max_length=… if the model reads more.",
         )
+
+
+def _switch_off(model: PreTrainedModel) -> list[tuple[Any, str, float]]:
+    """Set every dropout rate of a model to 0; returns `(module, attribute, rate)` of each, to be put back.
+
+    TRL does so for dropout *modules*; the rate of attention is a plain number in most architectures, and it leaves that alone.
+    """
+    import torch
+
+    found = []
+    for module in model.modules():
+        rates = ["p"] if isinstance(module, torch.nn.Dropout) else [n for n in vars(module) if "dropout" in n]
+        found += [(module, n, getattr(module, n)) for n in rates if isinstance(getattr(module, n), float)]
+    for module, name, _ in found:
+        setattr(module, name, 0.0)
+    return found
 
 
 def _restore(model: PreTrainedModel, forward) -> None:
