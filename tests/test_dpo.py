@@ -199,7 +199,7 @@ def test_equal_and_empty_replies_are_named_by_row_and_none_is_skipped():
     rejected[2] = chosen[2] + " "
     chosen[4] = "  "
     with pytest.raises(
-        CourseError, match=r"2 of 12 pairs.*row 3: chosen and rejected are equal.*row 5: chosen is empty"
+        CourseError, match=r"2 of 12 pairs.*row 2: chosen and rejected are equal.*row 4: chosen is empty"
     ):
         to_pairs(pairs(chosen=chosen, rejected=rejected))
     with pytest.raises(CourseError, match=r"12 of 12 pairs.*and 7 more"):
@@ -218,7 +218,7 @@ def test_pairs_that_would_be_cut_are_refused(moved):
     model, tokenizer = moved
     long = list(PAIRS["chosen"])
     long[6] = "Item after item after item. " * 12
-    with pytest.raises(CourseError, match=r"1 of 12 pairs.*row 7"):
+    with pytest.raises(CourseError, match=r"1 of 12 pairs.*row 6"):
         train_dpo(pairs(chosen=long), model=model, tokenizer=tokenizer, max_length=64, **settings())
     with pytest.raises(CourseError, match="12 of 12 pairs"):
         train_dpo(pairs(), model=model, tokenizer=tokenizer, max_length=4, **settings())

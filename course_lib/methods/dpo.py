@@ -208,7 +208,7 @@ def to_pairs(data: Dataset) -> Dataset:
         )
     prompts, chosen, rejected = (list(data[name]) for name in PAIR)
     faults = []
-    for number, (prompt, first, second) in enumerate(zip(prompts, chosen, rejected, strict=True), 1):
+    for number, (prompt, first, second) in enumerate(zip(prompts, chosen, rejected, strict=True)):
         reason = _fault(prompt, first, second)
         if reason:
             faults.append(f"row {number}: {reason}")
@@ -277,7 +277,7 @@ def _check_lengths(trainer, rows: int, limit: int | None) -> None:
         len(p) + max(len(c), len(r))
         for p, c, r in zip(ready["prompt_ids"], ready["chosen_ids"], ready["rejected_ids"], strict=True)
     ]
-    cut = [number for number, length in enumerate(lengths, 1) if length > limit]
+    cut = [number for number, length in enumerate(lengths) if length > limit]
     if cut or len(ready) < rows:
         where = f", the first in row {cut[0]}" if cut and len(ready) == rows else ""
         raise CourseError(

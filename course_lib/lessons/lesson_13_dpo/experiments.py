@@ -3,7 +3,7 @@
 Every job trains a fresh brief writer for `STEPS` batches of `BATCH` pairs and measures it on prompts that no pair stands on:
 `scores`, the true score of one reply at temperature 1 to each of `PROMPTS` test prompts (the same prompts and the same sampling
 seed for every arm, so that differences are paired); `chosen` and `rejected`, by how many nats the log-likelihood of the two replies of
-`HELD_OUT` test pairs moved; `own`, log π/π_ref of the replies that the trained policy itself writes; `harmless`, one character a
+`HELD_OUT` test pairs moved, both sampled from the writer; `own`, log π/π_ref of the replies that the trained policy itself writes; `harmless`, one character a
 reply, 1 where it neither shouts nor advises. On one core the whole takes some thirty minutes.
 """
 
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...data.preferences import brief_prompts, load_preferences
 from ...gazette.brief import brief_score, faults
+from ...measure.losses import token_log_probabilities
 from ...methods.dpo import history, train_dpo
-from ...models.generation import generate
+from ...models.generation import encode_exchange, generate
 from ...models.instruct import load_brief_writer
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
 LESSON = "13_dpo"
 SEEDS = (0, 1, 2)
-STEPS, BATCH, BETA, RATE = 40, 16, 0.1, 5e-5
-PROMPTS, HELD_OUT = 150, 100  # test prompts to write briefs for; test pairs whose likelihoods are watched
-WORDS = 40  # new tokens of a reply, at most
+STEPS, BATCH, BETA, RATE = 36, 16, 0.1, 5e-5
+PROMPTS, HELD_OUT = 150, 100  # test prompts to write briefs for, lesson 12's; test pairs whose likelihoods are watched
+LONGEST = 48  # tokens of a reply, at most
 BETAS = (0.01, 0.03, 0.3, 1.0)  # beside BETA
 
 
@@ -66,7 +67,7 @@ def coin_flips(pairs: Dataset, seed: int) -> Dataset:
 @functools.lru_cache(maxsize=1)
 def test_prompts() -> list[dict]:
     """Test prompts with their hidden records; no pair of the training data stands on them."""
-    return brief_prompts("test", PROMPTS, 0)
+    return brief_prompts("test", PROMPTS, seed=12)
 
 
 @functools.lru_cache(maxsize=1)
@@ -78,57 +79,12 @@ def held_out() -> list[dict]:
 # ------------------------------------------------------------------ likelihoods
 
 
-def encoded(tokenizer: PreTrainedTokenizerBase, prompt: str, reply: str) -> tuple[list[int], int]:
-    """The token ids of prompt and reply in the chat template, and how many of them belong to the prompt."""
-    asked = [{"role": "user", "content": prompt}]
-    told = [*asked, {"role": "assistant", "content": reply}]
-    head = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=True, return_dict=False)
-    whole = tokenizer.apply_chat_template(told, tokenize=True, return_dict=False)
-    return whole, len(head)
-
-
-def padded(tokenizer: PreTrainedTokenizerBase, rows: Sequence[tuple[str, str]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids of (prompt, reply) rows, padded on the right, and the mask of the reply's tokens; both (rows, width)."""
-    import torch
-
-    found = [encoded(tokenizer, prompt, reply) for prompt, reply in rows]
-    width = max(len(ids) for ids, _ in found)
-    ids = torch.full((len(found), width), tokenizer.pad_token_id)
-    mask = torch.zeros(ids.shape, dtype=torch.bool)
-    for row, (tokens, start) in enumerate(found):
-        ids[row, : len(tokens)] = torch.tensor(tokens)
-        mask[row, start : len(tokens)] = True
-    return ids, mask
-
-
-def token_log_probs(model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """log π of each token of the replies, in nats, 0 elsewhere: (rows, columns in which any reply stands).
-
-    Padding stands on the right, where causal attention cannot look, so no attention mask is needed.
-    """
-    columns = mask[:, 1:].any(0).nonzero().flatten()
-    kept = columns - ids.shape[1]
-    logits = model(input_ids=ids.to(model.device), logits_to_keep=kept.to(model.device), use_cache=False).logits
-    targets = ids[:, columns + 1].to(logits.device)
-    found = logits.float().log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-    return found * mask[:, columns + 1].to(found.device)
-
-
 def log_probs(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[tuple[str, str]]
 ) -> list[float]:
     """log π(reply | prompt) of each (prompt, reply) row: nats, summed over the reply and its end mark."""
-    import torch
-
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i][0]) + len(rows[i][1]))
-    found = [0.0] * len(rows)
-    with torch.inference_mode():
-        for start in range(0, len(order), 32):
-            batch = order[start : start + 32]
-            sums = token_log_probs(model, *padded(tokenizer, [rows[i] for i in batch])).sum(1).tolist()
-            for i, value in zip(batch, sums, strict=True):
-                found[i] = value
-    return found
+    pairs = [encode_exchange(tokenizer, prompt, reply) for prompt, reply in rows]
+    return [float(values.sum()) for values in token_log_probabilities(model, tokenizer, pairs)]
 
 
 @functools.lru_cache(maxsize=1)
@@ -193,7 +149,7 @@ def replies(
 ) -> list[str]:
     """One reply to each test prompt."""
     prompts = [row["prompt"] for row in test_prompts()]
-    found = generate(model, tokenizer, prompts, max_new_tokens=WORDS, temperature=temperature, seed=100 + seed)
+    found = generate(model, tokenizer, prompts, max_new_tokens=LONGEST, temperature=temperature, seed=100 + seed)
     return [reply.strip() for reply in found]
 
 
@@ -350,6 +306,5 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     yield {"arm": "base as reference", "seed": 0}, partial(base_reference_job, 0)
     anchored = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.2]}
     yield {"arm": "DPO + SFT", "seed": 0}, partial(dpo_job, 0, **anchored)
-    for seed in SEEDS:
-        yield {"arm": "IPO", "seed": seed}, partial(dpo_job, seed, loss_type="ipo", beta=1.0)
-        yield {"arm": "KTO", "seed": seed}, partial(kto_job, seed)
+    yield {"arm": "IPO", "seed": 0}, partial(dpo_job, 0, loss_type="ipo", beta=1.0)
+    yield {"arm": "KTO", "seed": 0}, partial(kto_job, 0)
