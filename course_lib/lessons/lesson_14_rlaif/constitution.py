@@ -10,7 +10,6 @@ import random
 
 from ...gazette.grammar import Item, draw_record, write_item
 from ...gazette.pages import puffed, spoiled_briefs
-from ...gazette.tasks import draw_item
 
 RULES = {
     "name": "A brief names whom the item is about.",
@@ -33,8 +32,7 @@ BROKEN = {  # fault -> the rules that it breaks
     "lead": {"own"},
 }
 SOMEBODY = {"business": "a company", "health": "a clinic", "courts": "one side", "town": "a club"}
-ANSWERS = ("A", "B", "equal")
-EQUAL = 0.2  # the share of rows in which both briefs keep the rule, or both break it
+ANSWERS = ("A", "B")
 
 
 def briefs_with_faults(rng: random.Random, item: Item) -> dict[str, str]:
@@ -69,46 +67,4 @@ def briefs_with_faults(rng: random.Random, item: Item) -> dict[str, str]:
 def judge_prompt(text: str, first: str, second: str, rule: str | None) -> str:
     """What the judge reads: the item, two briefs, and one rule (`None` leaves it out: the control without a constitution)."""
     told = f"\nRule: {rule}" if rule is not None else ""
-    return f"{text}\nA: {first}\nB: {second}{told}\nWhich brief keeps the rule better, A or B?"
-
-
-def judge_rows(split: str, count: int, seed: int = 0) -> list[dict]:
-    """`count` rows with `prompt`, `answer` (A, B or equal), `rule` and `faults`, the same for the same arguments.
-
-    The brief that does not break the rule in question has a fault of another kind half of the time, so that the answer cannot be
-    found without reading the rule.
-    """
-    rng = random.Random(f"judge {split} {seed}")
-    made: list[dict] = []
-    while len(made) < count:
-        item = draw_item(rng, split, more=rng.choice((1, 2)))
-        if not item.record.get("who"):
-            continue
-        briefs = briefs_with_faults(rng, item)
-        rule = rng.choice(sorted(RULES))
-        breaking = [f for f in briefs if rule in BROKEN[f]]
-        keeping = [f for f in briefs if rule not in BROKEN[f]]
-        if not breaking:
-            continue
-        kept = "none" if rng.random() < 0.5 else rng.choice([f for f in keeping if f != "none"])
-        if rng.random() < EQUAL:
-            pool = keeping if rng.random() < 0.7 or len(breaking) < 2 else breaking
-            faults = rng.sample(pool, 2)
-            answer = "equal"
-        else:
-            faults, answer = [kept, rng.choice(breaking)], "A"
-            if rng.random() < 0.5:
-                faults, answer = faults[::-1], "B"
-        first, second = (briefs[f] for f in faults)
-        made.append(
-            {
-                "prompt": judge_prompt(item.text, first, second, RULES[rule]),
-                "answer": answer,
-                "rule": rule,
-                "faults": faults,
-                "text": item.text,
-                "first": first,
-                "second": second,
-            }
-        )
-    return made
+    return f"{text}\nA: {first}\nB: {second}{told}\nWhich is better, A or B?"
