@@ -133,7 +133,7 @@ def test_every_line_that_is_no_pair_is_counted_by_reason_and_number(tmp_path, ca
 
 def test_other_faults_of_files(tmp_path, capsys):
     for rows, said in (
-        (["{nonsense", CASES[4]], "not JSON.*line 1"),
+        (["{nonsense", CASES[4]], "not JSON.*: line 1"),
         ([{"prompt": "a", "chosen": "b"}], "'rejected' is missing: line 1"),
         ([{"prompt": "a", "chosen": 1, "rejected": "b"}], "int and str"),
         ([{"prompt": float("nan"), "chosen": "b", "rejected": "c"}], "float"),
@@ -145,8 +145,9 @@ def test_other_faults_of_files(tmp_path, capsys):
     with pytest.raises(CourseError, match="There is no file"):
         load_preferences(tmp_path / "absent.jsonl")
     (tmp_path / "wide.jsonl").write_bytes(json.dumps(CASES[4]).encode("utf-16"))
-    with pytest.raises(CourseError, match="not UTF-8"):
-        load_preferences(tmp_path / "wide.jsonl")
+    assert len(load_preferences(tmp_path / "wide.jsonl")["train"]) == 1
+    (tmp_path / "array.jsonl").write_text(json.dumps(CASES[4:] * 2))
+    assert len(load_preferences(tmp_path / "array.jsonl")["train"]) == 2
     (tmp_path / "bom.jsonl").write_bytes(b"\xef\xbb\xbf" + json.dumps(CASES[4]).encode())
     assert len(load_preferences(tmp_path / "bom.jsonl")["train"]) == 1
     nested = written(tmp_path / "nested.jsonl", [{"prompt": "How?", "chosen": "Well", "rejected": "Well done"}])

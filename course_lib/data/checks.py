@@ -105,4 +105,4 @@ def empty_fault(row: dict) -> str | None:
 
 
 def _told(value: Any) -> str:
-    return str(value) if value is None or value != value else f"{value!r} ({type(value).__name__})"  # noqa: PLR0124
+    return str(value) if value is None or value != value else f"{value!r} ({type(value).__name__})"
