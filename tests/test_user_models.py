@@ -196,6 +196,16 @@ def test_a_tokenizer_without_a_usable_end_mark_is_refused_at_loading(copied, set
         cl.load_model(copied)
 
 
+def test_a_template_that_cannot_write_a_turn_is_one_sentence(copied):
+    tokenizer = cl.load_tokenizer(copied)
+    tokenizer.chat_template = "{{ raise_exception('only for tools') }}"
+    tokenizer.save_pretrained(copied)
+    with pytest.raises(
+        CourseError, match=r"chat template of .* cannot write a question and its answer .*only for tools"
+    ):
+        cl.load_model(copied)
+
+
 def test_a_pad_mark_that_the_model_has_no_row_for_is_refused(copied):
     tokenizer = cl.load_tokenizer(copied)
     tokenizer.add_special_tokens({"pad_token": "[PAD]"})
