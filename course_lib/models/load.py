@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ..base.errors import CourseError
 from ..base.quiet import hushed
 from .four_bits import QUANTIZATIONS, four_bits_config, keep_unpacked
-from .identity import RESTORE, base_model_folder, first_line, model_name, verify_base_model
+from .identity import RESTORE, base_model_folder, fetched_folder, first_line, model_name, verify_base_model
 
 if TYPE_CHECKING:
     import torch
@@ -118,6 +118,11 @@ def resolve_name(name: str) -> str:
         return name
     if Path(name) == base_model_folder():
         raise CourseError(f"The course's base model is missing: there is no folder {name}.", RESTORE)
+    if Path(name).parent == fetched_folder("x").parent:
+        said = Path(name).name
+        raise CourseError(
+            f"The model {said} has not been fetched: there is no folder {name}.", f"Type: course fetch {said}"
+        )
     if name.startswith((".", "/", "~")) or name.count("/") != 1 or "\\" in name:
         raise CourseError(
             f"There is no folder '{name}', and a hub id has the form 'owner/name'.",
@@ -132,11 +137,11 @@ def resolve_name(name: str) -> str:
             f"The model '{name}' is not on this machine, and the hub is switched off (HF_HUB_OFFLINE=1).",
             f"Start again with COURSE_MODEL={name} set before course_lib is imported, which switches the hub on.",
         )
-    _ask_hub(name)
+    ask_hub(name)
     return name
 
 
-def _ask_hub(name: str) -> None:
+def ask_hub(name: str) -> None:
     """Raise `CourseError` unless the hub knows the model, within `HUB_PATIENCE` seconds."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
