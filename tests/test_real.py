@@ -97,7 +97,8 @@ def test_fine_tuning_the_real_model_beats_every_way_of_asking_it():
 
 
 def test_tables_and_unknown_techniques():
-    told = real.real("LoRA")
+    told = cl.reference.real("LoRA")
+    assert told == real.real("LoRA")
     assert "SmolLM2-135M" in told and "rounded to four bits" in told and "rate 0.001" in told
     assert real.real("telepathy").startswith("There is no run of telepathy")
     assert "LoRA" in real.real()

@@ -24,7 +24,7 @@ from ...models.identity import base_model_folder, fetched_folder, sha256
 from ..reference import read_rows, write_rows
 from .prompts import PROMPTS, prompt, prompted
 from .protocol import NEW_TOKENS, evaluated, precision, scored, test_items
-from .show import MODELS, runs_file
+from .show import MODELS, draw, runs_file
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -70,7 +70,15 @@ def sweep(model: str = "smollm2", say: Callable[[str], None] = print) -> Path:
         for name, r in found["metrics"].items():
             if isinstance(r, dict):
                 say(f"  {name}: exact {100 * r['exact']:.1f} %, lenient {100 * r['lenient']:.1f} % of {r['n']}")
+    picture()
     return runs_file()
+
+
+def picture() -> Path:
+    """Draw both models into `both.png` beside the runs, with its one-sentence summary in `both.txt`."""
+    path = runs_file().with_name("both.png")
+    path.with_suffix(".txt").write_text(draw(path) + "\n", encoding="utf-8")
+    return path
 
 
 # ------------------------------------------------------------------ one run each
