@@ -11,7 +11,7 @@ from collections import namedtuple
 import pytest
 
 import course_lib as cl
-from course_lib.models import identity, load
+from course_lib.models import identity, names
 from course_lib.workshop import fetch
 
 Usage = namedtuple("Usage", "total used free")
@@ -133,7 +133,7 @@ def test_the_hub_out_of_reach_is_said_within_five_seconds(home, no_network):
     began = time.monotonic()
     with pytest.raises(cl.CourseError, match="hub is out of reach"):
         fetch.fetch("nobody/nothing")
-    assert time.monotonic() - began < load.HUB_PATIENCE + 1
+    assert time.monotonic() - began < names.HUB_PATIENCE + 1
     assert list((home / "models").iterdir()) == []
 
 
@@ -144,10 +144,10 @@ def test_the_name_leads_to_the_folder(home, monkeypatch):
     monkeypatch.setenv("COURSE_MODEL", "smollm2")
     assert identity.model_name() == str(home / "models" / "smollm2")
     with pytest.raises(cl.CourseError, match="smollm2 has not been fetched") as caught:
-        load.resolve_name(identity.model_name())
+        names.resolve_name(identity.model_name())
     assert caught.value.next == "Type: course fetch smollm2"
     folder = model_files(home / "models" / "smollm2")
-    assert load.resolve_name(identity.model_name()) == str(folder)
+    assert names.resolve_name(identity.model_name()) == str(folder)
     assert identity.base_sha256() == identity.sha256(folder / "model.safetensors")
 
 

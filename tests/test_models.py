@@ -79,7 +79,7 @@ def test_a_silent_hub_is_given_up(monkeypatch):
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *a, **k: time.sleep(3))
     started = time.monotonic()
     with pytest.raises(CourseError, match="out of reach"):
-        load.ask_hub("nobody/nothing")
+        load._ask_hub("nobody/nothing")
     assert time.monotonic() - started < 2
 
 
@@ -91,7 +91,7 @@ def test_unknown_hub_model(monkeypatch):
 
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", missing)
     with pytest.raises(CourseError, match="knows no model"):
-        load.ask_hub("nobody/nothing")
+        load._ask_hub("nobody/nothing")
 
 
 @pytest.fixture()

@@ -228,7 +228,7 @@ def _from_hub(name: str, part: Path, say: Callable[[str], None]) -> None:
     os.environ["HF_HUB_OFFLINE"] = "0"
     from huggingface_hub import HfApi, constants, snapshot_download
 
-    from ..models.load import ask_hub
+    from ..models.names import ask_hub
 
     before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, False
     try:
