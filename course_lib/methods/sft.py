@@ -15,6 +15,7 @@ from ..base.quiet import hushed
 from ..base.run import Run
 from ..data.instructions import to_messages
 from ..models.generation import has_virtual_tokens
+from .profile import profile_of
 from .run import attach, common_settings, fit, folder_for, has_adapter, inner, resolve, schedule
 from .virtual import check_virtual, prompt_rate, row_length
 
