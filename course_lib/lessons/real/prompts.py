@@ -1,4 +1,4 @@
-"""How an untrained model is asked: five prompts, three drawings of the examples for the last. Chosen on validation items, tested on others.
+"""How an untrained model is asked: six prompts, and two drawings more of the examples of one. Chosen on validation items, tested on others.
 
 The tokens that all prompts share (the system turn, the examples) are computed once and kept as a cache, so that six examples
 before each of 342 sentences cost little more than the sentences.
@@ -26,12 +26,25 @@ IN_CHAT = "Give the tone of the last text in one word, as in the examples.\n\n{e
 STATED = "Every text is followed by its tone, which is positive, negative or neutral.\n\nText: {text}\nTone:"
 SHOWN = "{examples}Text: {text}\nTone:"
 
+BY_HAND = "".join(
+    f"Text: {text}\nTone: {tone}\n\n"
+    for text, tone in (
+        ("The shop sold twice as many coats as last winter.", "positive"),
+        ("The council meets on Thursday to set the date of the hearing.", "neutral"),
+        ("Two hundred people lost their work when the mill closed.", "negative"),
+        ("After the operation she could walk again without pain.", "positive"),
+        ("The ward has forty beds on two floors.", "neutral"),
+        ("The judge sent him to prison for nine years.", "negative"),
+    )
+)
+
 PROMPTS: dict[str, tuple[str, str, int]] = {  # name → kind, template, draw of the examples
     "chat, one word": ("chat", PLAIN, 0),
     "chat, labels defined": ("chat", DEFINED, 0),
     "chat, six examples": ("chat", IN_CHAT, 0),
     "continuation, no examples": ("bare", STATED, 0),
     "continuation, six examples": ("bare", SHOWN, 0),
+    "continuation, six examples by hand": ("bare", BY_HAND + "Text: {text}\nTone:", 0),
     "continuation, six examples, drawn again (1)": ("bare", SHOWN, 1),
     "continuation, six examples, drawn again (2)": ("bare", SHOWN, 2),
 }
