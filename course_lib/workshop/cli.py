@@ -207,7 +207,7 @@ def _sweep(options) -> None:
     from ..lessons import reference
 
     if options.model:
-        from ..lessons.real import sweep
+        from ..lessons.real.jobs import sweep
 
         if options.lesson:
             raise CourseError("The real column is one sweep.", "Leave the lesson out, or leave --model out.")
