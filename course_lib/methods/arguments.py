@@ -75,7 +75,8 @@ def known_words(arguments: dict[str, Any], fields: Iterable[str] = ()) -> dict[s
         found["activation_checkpointing"] = found.pop("gradient_checkpointing")
     fields = set(fields)
     for word, value in found.items():
-        if word in WORDS and not (value is False or (word == "report_to" and value == "none")):
+        off = value is None or value is False or (isinstance(value, str) and value in ("no", "none"))
+        if word in WORDS and not off:
             raise CourseError(
                 f"The argument {word}={_shown(value)} is not one of this function.",
                 f"The word to use here is {WORDS[word]}.",

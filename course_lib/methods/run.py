@@ -248,7 +248,9 @@ def fit(
         attend(trained, inner(trained).config._attn_implementation, usual)
         trained.eval()
         if not finished:
-            print(left(model, trained, trainer.state.global_step if trainer is not None else 0, frozen))
+            told = left(model, trained, trainer.state.global_step if trainer is not None else 0, frozen)
+            if trainer is not None:
+                print(told)
     counts = parameters(trained)
     return Run(
         model=trained,
