@@ -85,11 +85,11 @@ def check_rows(rows: Sequence[dict], *, scored: bool = False) -> Sequence[dict]:
 
 def row_fault(row: dict, scored: bool = False) -> str | None:
     """What is wrong with one row, in words, or `None`."""
+    if scored and (row.get("scorer") or "exact") not in SCORERS:
+        return f"unknown scorer '{row['scorer']}' (known: {', '.join(SCORERS)})"
     for name in (*NEEDED, *(("label",) if scored and row.get("scorer") not in (None, "", "exact", "overlap") else ())):
         if not isinstance(row.get(name), str):
             return f"{name} is {_told(row.get(name))}, not text"
-    if scored and (row.get("scorer") or "exact") not in SCORERS:
-        return f"unknown scorer '{row['scorer']}' (known: {', '.join(SCORERS)})"
     return empty_fault(row)
 
 

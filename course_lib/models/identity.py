@@ -57,6 +57,11 @@ def verify_base_model(folder: Path | None = None) -> dict[str, str]:
         if not path.exists():
             raise CourseError(f"The course's base model is incomplete: {path} is missing.", RESTORE)
         if sha256(path) != digest:
+            if hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest() == digest:
+                raise CourseError(
+                    f"git has changed the line ends of {path} (core.autocrlf).",
+                    "Clone again with a present git, or: git config core.autocrlf false, then git checkout-index --force --all",
+                )
             raise CourseError(
                 f"The course's base model was altered or cut short: {path} has another checksum.", RESTORE
             )
