@@ -8,7 +8,8 @@ from typing import Any
 from ..base.errors import CourseError
 
 NEEDED = ("instruction", "input", "output")
-SCORERS = ("label", "exact", "overlap", "facts", "refusal", "format")
+from ..gazette.tasks.scoring import SCORERS
+
 SHOWN = 5  # how many bad rows an error names
 
 
