@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..base.errors import CourseError
-
-NEEDED = ("instruction", "input", "output")
 from ..gazette.tasks.scoring import SCORERS
 
+NEEDED = ("instruction", "input", "output")
 SHOWN = 5  # how many bad rows an error names
 
 
