@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from ..base.quiet import hushed
 from ..base.run import Run
 from ..data.instructions import to_messages
-from ..measure.memory import parameters
 from ..models.generation import has_virtual_tokens
 from .arguments import check_values, known_words
 from .lengths import rows_that_fit
+from .profile import profile_of
 from .run import attach, common_settings, fit, folder_for, has_adapter, inner, resolve, schedule
 from .virtual import LONGEST, check_virtual, prompt_rate, row_length
 
@@ -27,14 +27,13 @@ if TYPE_CHECKING:
 
     from ..models.houlsby import HoulsbyConfig
 
-SMALL = 50_000_000  # parameters; below this the rates published for billions are far too low
-RATES = {(True, False): 5e-4, (True, True): 1.5e-3, (False, False): 2e-5, (False, True): 2e-4}  # (small?, adapter?)
 WORTH = 0.1  # a batch is cut in two where that saves so large a share of its tokens
 
 
 def usual_rate(model: PreTrainedModel, adapter: bool) -> float:
     """A learning rate that suits the model's size, for all weights or for an adapter."""
-    return RATES[parameters(model).total < SMALL, adapter]
+    suits = profile_of(model)
+    return suits.adapter if adapter else suits.full
 
 
 def train(

