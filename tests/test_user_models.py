@@ -271,11 +271,11 @@ FOREIGN = (
 
 
 @pytest.mark.parametrize("template", [None, FOREIGN, THINKING], ids=["the course's", "foreign", "thinking"])
-def test_the_loss_of_answers_is_that_of_what_the_template_writes(tiny, template):
+def test_the_loss_of_answers_is_that_of_what_the_template_writes(base, template):
     """By hand: the conversation as the template writes it, the loss at the places from the answer's first token to its end mark."""
     from course_lib.measure.losses import answer_loss
 
-    model, tokenizer = cl.load_model(tiny)
+    model, tokenizer = base[0], copy.deepcopy(base[1])
     tokenizer.chat_template = template or tokenizer.chat_template
     end = "<|endoftext|>" if template == FOREIGN else "<|im_end|>"
     rows = [
