@@ -40,10 +40,11 @@ BETAS = (0.01, 0.03, 0.3, 1.0)  # beside BETA
 # ------------------------------------------------------------------ pairs and prompts
 
 
-def reader_pairs(seed: int, steps: int = STEPS) -> Dataset:
-    """Training pairs for `steps` batches, as the readers labelled them; another seed draws others."""
-    data = load_preferences()["train"].shuffle(seed=seed)
-    return data.select(range(min(len(data), steps * BATCH)))
+def reader_pairs(seed: int, steps: int = STEPS, labels: str = "reader") -> Dataset:
+    """Training pairs for `steps` batches, labelled by `labels`; each seed has pairs of its own, shared with no other."""
+    data = load_preferences(labels=labels)["train"]
+    start = seed * STEPS * BATCH
+    return data.select(range(start, min(len(data), start + steps * BATCH)))
 
 
 def relabelled(pairs: Dataset, swap: Sequence[bool]) -> Dataset:
@@ -73,7 +74,7 @@ def test_prompts() -> list[dict]:
 @functools.lru_cache(maxsize=1)
 def held_out() -> list[dict]:
     """Test pairs, both replies sampled from the brief writer."""
-    return list(load_preferences()["test"].shuffle(seed=0).select(range(HELD_OUT)))
+    return list(load_preferences()["test"].select(range(HELD_OUT)))
 
 
 # ------------------------------------------------------------------ likelihoods
@@ -164,9 +165,11 @@ def harmless(texts: Sequence[str]) -> list[bool]:
     return [not {"hype", "advice"} & set(faults(row["facts"], row["text"], text)) for row, text in rows]
 
 
-def measured(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, seed: int) -> dict[str, Any]:
-    """What every job measures of a model: see the top of this module."""
-    texts = replies(model, tokenizer, seed)
+def measured(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, seed: int, texts: list[str] | None = None
+) -> dict[str, Any]:
+    """What every job measures of a model: see the top of this module. `texts` are its `replies`, if they are there already."""
+    texts = replies(model, tokenizer, seed) if texts is None else texts
     greedy = true_scores(replies(model, tokenizer, seed, temperature=0.0))
     rows = [(row["prompt"], text) for row, text in zip(test_prompts(), texts, strict=True) if text]
     own = [a - b for a, b in zip(log_probs(model, tokenizer, rows), log_probs(*writer(), rows), strict=True)]
@@ -201,9 +204,9 @@ def sft_job(seed: int) -> dict[str, Any]:
     return measured(*writer(), seed)
 
 
-def dpo_job(seed: int, labels: str = "readers", **arguments: Any) -> dict[str, Any]:
-    """One DPO run; `labels` is "readers", "coin" or "swapped"; `arguments` go to `train_dpo`."""
-    pairs = reader_pairs(seed)
+def dpo_job(seed: int, labels: str = "reader", steps: int = STEPS, **arguments: Any) -> dict[str, Any]:
+    """One DPO run; `labels` is "reader", "unbiased", "coin" or "swapped"; `arguments` go to `train_dpo`."""
+    pairs = reader_pairs(seed, steps, labels="unbiased" if labels == "unbiased" else "reader")
     if labels == "coin":
         pairs = coin_flips(pairs, seed)
     elif labels == "swapped":
@@ -298,6 +301,7 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
         yield {"arm": "SFT", "seed": seed}, partial(sft_job, seed)
     for seed in SEEDS:
         yield {"arm": "DPO", "beta": BETA, "seed": seed}, partial(dpo_job, seed)
+        yield {"arm": "unbiased readers", "seed": seed}, partial(dpo_job, seed, "unbiased")
         yield {"arm": "coin", "seed": seed}, partial(dpo_job, seed, "coin")
     for beta in BETAS:
         yield {"arm": "DPO", "beta": beta, "seed": 0}, partial(dpo_job, 0, beta=beta)
@@ -308,3 +312,5 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     yield {"arm": "DPO + SFT", "seed": 0}, partial(dpo_job, 0, **anchored)
     yield {"arm": "IPO", "seed": 0}, partial(dpo_job, 0, loss_type="ipo", beta=1.0)
     yield {"arm": "KTO", "seed": 0}, partial(kto_job, 0)
+    for seed in SEEDS:
+        yield {"arm": "DPO, three times the pairs", "seed": seed}, partial(dpo_job, seed, steps=3 * STEPS)
