@@ -201,7 +201,7 @@ def verdicts(runs: list[dict], dpo_runs: list[dict]) -> str:
         (f"1. right on planted faults: {', '.join(f'{c} {100 * f.value:.0f} %' for c, f in seen.items())}",
          seen["constitution"].low > 0.5 and max(seen[c].value for c in CONDITIONS[1:]) < seen["constitution"].low),
         (f"2. the judge changes its mind with the order in {100 * turned:.0f} % of pairs", turned > 0),
-        (f"3. kappa with the truth {_short(gold)}, the readers' {_short(readers)}", 0 < gold.low and gold.value < readers.value),
+        (f"3. kappa with the truth {_short(gold)}, the readers' {_short(readers)}", gold.low > 0 and gold.value < readers.value),
         (f"4. harmless, AI less readers: {100 * clean.value:+.0f} points ({100 * clean.low:+.0f} to {100 * clean.high:+.0f})", clean.low > 0),
         (f"5. true score, AI less readers: {score.value:+.3f} ({score.low:+.3f} to {score.high:+.3f})", score.value <= 0),
     ]  # fmt: skip
