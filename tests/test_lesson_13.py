@@ -13,7 +13,11 @@ def pairs():
 
     numbers = range(40)
     return Dataset.from_dict(
-        {"prompt": [f"p{n}" for n in numbers], "chosen": [f"c{n}" for n in numbers], "rejected": [f"r{n}" for n in numbers]}
+        {
+            "prompt": [f"p{n}" for n in numbers],
+            "chosen": [f"c{n}" for n in numbers],
+            "rejected": [f"r{n}" for n in numbers],
+        }
     )
 
 
