@@ -167,6 +167,11 @@ def _lora(suits, where) -> tuple[PeftConfig, float]:
     return config, suits.adapter
 
 
+def _lora_low(suits, where) -> tuple[PeftConfig, float]:
+    """A fifth of the rate: is it the adapter that forgets, or the rate?"""
+    return _lora(suits, where)[0], suits.adapter / 5
+
+
 def _prompt_tuning(suits, where) -> tuple[PeftConfig, float]:
     from peft import PromptTuningConfig
 
@@ -202,6 +207,7 @@ TECHNIQUES = {
     "prompt tuning": _prompt_tuning,
     "QLoRA": _lora,
     "adapters (Houlsby)": _houlsby,
+    "LoRA, a fifth of the rate": _lora_low,
     "IA3": _ia3,
     "prefix tuning": _prefix_tuning,
 }

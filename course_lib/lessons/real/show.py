@@ -16,7 +16,7 @@ MODELS = {
 }
 SHORT = {"course": "the course's 5M model", "smollm2": "SmolLM2-135M"}
 ORDER = (
-    "full fine-tuning", "LoRA", "QLoRA", "adapters (Houlsby)", "IA3", "prefix tuning", "prompt tuning",
+    "full fine-tuning", "LoRA", "LoRA, a fifth of the rate", "QLoRA", "adapters (Houlsby)", "IA3", "prefix tuning", "prompt tuning",
 )  # fmt: skip
 PLAIN, PROMPTED = "base, asked plainly", "base, prompted"
 NOTE = (
