@@ -196,6 +196,16 @@ def test_a_tokenizer_without_a_usable_end_mark_is_refused_at_loading(copied, set
         cl.load_model(copied)
 
 
+def test_a_template_that_cannot_write_a_turn_is_one_sentence(copied):
+    tokenizer = cl.load_tokenizer(copied)
+    tokenizer.chat_template = "{{ raise_exception('only for tools') }}"
+    tokenizer.save_pretrained(copied)
+    with pytest.raises(
+        CourseError, match=r"chat template of .* cannot write a question and its answer .*only for tools"
+    ):
+        cl.load_model(copied)
+
+
 def test_a_pad_mark_that_the_model_has_no_row_for_is_refused(copied):
     tokenizer = cl.load_tokenizer(copied)
     tokenizer.add_special_tokens({"pad_token": "[PAD]"})
@@ -252,6 +262,64 @@ THINKING = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}{% if m['role'] == 'assistant' %}{{ '<think>\n\n</think>\n\n' }}"
     "{% endif %}{{ m['content'] + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+
+
+FOREIGN = (
+    "{% for m in messages %}{{ m['role'] + '> ' + (m['content'] | trim) + '<|endoftext|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'assistant> ' }}{% endif %}"
+)
+
+
+@pytest.mark.parametrize("template", [None, FOREIGN, THINKING], ids=["the course's", "foreign", "thinking"])
+def test_the_loss_of_answers_is_that_of_what_the_template_writes(base, template):
+    """By hand: the conversation as the template writes it, the loss at the places from the answer's first token to its end mark."""
+    from course_lib.measure.losses import answer_loss
+
+    model, tokenizer = base[0], copy.deepcopy(base[1])
+    tokenizer.chat_template = template or tokenizer.chat_template
+    end = "<|endoftext|>" if template == FOREIGN else "<|im_end|>"
+    rows = [
+        {"instruction": "Tone?", "input": text, "output": output}
+        for text, output in (("Flat.", "neutral"), ("It rose by far.", "so good"))
+    ]
+    total = count = 0
+    for row in rows:
+        turns = [{"role": "user", "content": f"{row['input']}\nTone?"}, {"role": "assistant", "content": row["output"]}]
+        whole = tokenizer.apply_chat_template(turns, tokenize=False)
+        whole = whole[: whole.rindex(end) + len(end)]
+        start = tokenizer.apply_chat_template(turns[:1], tokenize=False, add_generation_prompt=True)
+        ids, given = (tokenizer(t, add_special_tokens=False)["input_ids"] for t in (whole, start))
+        if ids[: len(given)] != given:
+            ids = given + tokenizer(whole[len(start) :], add_special_tokens=False)["input_ids"]
+        with torch.no_grad():
+            told = model(input_ids=torch.tensor([ids])).logits.log_softmax(-1)[0]
+        total -= sum(told[i - 1, ids[i]].item() for i in range(len(given), len(ids)))
+        count += len(ids) - len(given)
+    assert answer_loss(model, tokenizer, rows) == pytest.approx(total / count, abs=1e-4)
+
+
+def test_long_prompts_and_long_answers_are_said_and_never_an_error_of_shapes(tiny, capsys, monkeypatch):
+    model, tokenizer = cl.load_model(tiny)
+    long = "word " * 600
+    replies = cl.generate(model, tokenizer, [long, "Tone?"], max_new_tokens=4)
+    assert len(replies) == 2
+    assert capsys.readouterr().out == "1 of 2 prompts are longer than 508 tokens and lose their beginning.\n"
+    for asked in (512, 600):
+        with pytest.raises(CourseError, match=f"max_new_tokens={asked} leaves no room.*holds 512 tokens"):
+            cl.generate(model, tokenizer, ["Tone?"], max_new_tokens=asked)
+    answer = " ".join(["rose", "fell"] * 75)  # 150 words
+    said = {}
+
+    def generate(model, tokenizer, prompts, *, max_new_tokens):
+        said["ids"] = tokenizer(" " + answer, add_special_tokens=False)["input_ids"][:max_new_tokens]
+        return [tokenizer.decode(said["ids"])] * len(prompts)
+
+    monkeypatch.setattr("course_lib.measure.evaluation.generate", generate)
+    rows = [
+        {"instruction": "Copy.", "input": "", "output": answer},
+        {"instruction": "Copy.", "input": "", "output": "rose"},
+    ]
+    assert cl.evaluate(model, tokenizer, rows).right == [True, False] and len(said["ids"]) > 100
 
 
 def test_a_thinking_model_is_scored_by_its_answer_and_asked_for_it(tiny, monkeypatch):

@@ -56,7 +56,7 @@ def same(model, other) -> bool:
         ({"warmup_ratio": 0.1}, "warmup_steps"),
         ({"load_in_4bit": True}, r"cl\.load_model\(quantization='nf4'\)"),
         ({"group_by_length": True}, "train_sampling_strategy='group_by_length'"),
-        ({"processing_class": None}, "tokenizer"),
+        ({"processing_class": "x"}, "tokenizer"),
         ({"train_dataset": ROWS}, "data"),
     ],
 )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..base.errors import CourseError
+from ..gazette.tasks.scoring import SCORERS
 
 NEEDED = ("instruction", "input", "output")
-SCORERS = ("label", "exact", "overlap", "facts", "refusal", "format")
 SHOWN = 5  # how many bad rows an error names
 
 

@@ -100,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub = command("bench", _bench, "time cl.train, a plain loop and TRL in turns, on short rows")
     sub.add_argument("--rows", type=int, default=512)
     sub.add_argument("--rounds", type=int, default=5)
+    sub.add_argument("--shape", choices=["course", "135m"], default="course", help="what is trained")
     sub.add_argument(
         "--remember", action="store_true", help="train in the faster precision from now on (build/bf16.json)"
     )
@@ -224,7 +225,8 @@ def _bench(options) -> None:
 
     say = (lambda text: None) if options.json else (lambda text: print(text, flush=True))
     scored = 0 if options.json else 300
-    found = bench.run(rows=options.rows, rounds=options.rounds, scored=scored, remember=options.remember, say=say)
+    asked = {"rows": options.rows, "rounds": options.rounds, "shape": options.shape, "remember": options.remember}
+    found = bench.run(**asked, scored=scored, say=say)
     print(found.as_json() if options.json else found)
 
 

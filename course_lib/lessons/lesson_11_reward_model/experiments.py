@@ -20,6 +20,7 @@ from ...data.preferences import brief_prompts, load_preferences
 from ...data.readers import BIAS, TAU, choose, first_preferred
 from ...gazette.brief import shouts
 from ...methods.reward import train_reward
+from ...models.identity import base_model_folder, model_name
 from ...models.instruct import load_brief_writer
 from ...models.reward_model import load_reward, reward_scores, save_reward
 from .writer import briefs_of, true_scores, writer_job
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
 LESSON = "11_reward_model"
 SEEDS = (0, 1, 2)
-SIZES = (40, 160, 640, 2560)  # pairs
+SIZES = (30, 120, 480, 1920)  # pairs
 BATCH, RATE, RANK = 16, 1e-3, 8
-NOISES = (0.05, 0.45)  # beside TAU
+NOISES = (0.03, 0.3)  # beside TAU
 ITEMS, EACH = 100, 16  # test prompts and replies a prompt of best-of-n
 COUNTS = (1, 2, 4, 8, 16)
 KEPT = ("reader", "unbiased")
@@ -110,8 +111,17 @@ def train_on(rows: list[dict], seed: int = 0, quiet: bool = True) -> Run:
 
 
 def reward_model(kind: str = "reader") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """One of the two committed reward models, `reader` (biased readers) or `unbiased`, and its tokenizer."""
-    return load_reward(reward_folder(kind))
+    """One of the two committed reward models, `reader` (biased readers) or `unbiased`, and its tokenizer.
+
+    For a base model other than the course's own it is trained first, on 480 pairs, and kept in `runs/`.
+    """
+    folder = reward_folder(kind)
+    if model_name() != str(base_model_folder()):
+        folder = home() / "runs" / LESSON / Path(model_name()).name / kind
+        if not folder.exists():
+            run = train_on(pairs("train", kind)[:480])
+            save_reward(run.model, folder)
+    return load_reward(folder)
 
 
 def reward_folder(kind: str) -> Path:
@@ -245,10 +255,10 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     for size in SIZES[:-1]:
         key = {"part": "reward", "labels": "reader", "pairs": size, "seed": 0}
         yield key, partial(reward_job, "reader", size, 0)
-    yield {"part": "reward", "labels": "shuffled", "pairs": 640, "seed": 0}, partial(reward_job, "shuffled", 640, 0)
+    yield {"part": "reward", "labels": "shuffled", "pairs": 480, "seed": 0}, partial(reward_job, "shuffled", 480, 0)
     for tau in NOISES:
-        key = {"part": "noise", "labels": "reader", "tau": tau, "pairs": 640, "seed": 0}
-        yield key, partial(reward_job, "reader", 640, 0, tau)
+        key = {"part": "noise", "labels": "reader", "tau": tau, "pairs": 480, "seed": 0}
+        yield key, partial(reward_job, "reader", 480, 0, tau)
     for seed in SEEDS[1:]:
         for size in SIZES[:-1]:
             key = {"part": "reward", "labels": "reader", "pairs": size, "seed": seed}
