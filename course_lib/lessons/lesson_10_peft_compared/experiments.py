@@ -131,6 +131,23 @@ def fresh(method: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     return load_model(quantization="nf4" if method == "QLoRA" else None)
 
 
+def carrying(method: str, seed: int = 0) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The base model with an untrained adapter of a method."""
+    import torch
+    from peft import PeftConfig, get_peft_model
+
+    model, tokenizer = fresh(method)
+    config = configuration(method, str(model.config.name_or_path))
+    torch.manual_seed(seed)
+    if isinstance(config, PeftConfig):
+        model = get_peft_model(model, config)
+    elif config is not None:
+        from ...models.houlsby import add_adapter
+
+        model = add_adapter(model, config)
+    return model, tokenizer
+
+
 def fitted(method: str, data: Dataset, rate: float, seed: int, task: str = "tone", steps: int = STEPS, **more) -> Run:
     """One training of a fresh model: `steps` batches of `BATCH` rows."""
     model, tokenizer = fresh(method)
@@ -329,11 +346,8 @@ def one_step(method: str, rows: int = 8) -> tuple[PreTrainedModel, Callable[[], 
     """A model carrying a method, and one plain training step of it on a fixed batch: forward, backward, AdamW."""
     import torch
 
-    from ...methods.run import attach
-
-    model, tokenizer = fresh(method)
-    torch.manual_seed(0)
-    model = attach(model, configuration(method, str(model.config.name_or_path))).train()
+    model, tokenizer = carrying(method)
+    model.train()
     texts = [chat_prompt(tokenizer, prompt_text(r)) + " " + r["output"] for r in training_rows(0).select(range(rows))]
     batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
     labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
