@@ -3,7 +3,7 @@
 `part` says what a run is for. "rate": one seed, three rates or more, `TUNING` validation items. "compare": tone, all methods,
 seeds `SEEDS`, the same 1,000 test items, the sentences in the wild, the Wool Exchange, forgetting. "prompt": the frozen base
 with examples in its prompt, and with the form of a desk note. "room": a harder task. "few": training on few examples. "far":
-training on business items only. "new": training on the Wool Exchange, which the base has never read. "curve": the same
+training on business items only. "new": training on the Wool Exchange, which the base has never read. "control": training on shuffled answers. "curve": the same
 runs looked at every `EVERY` steps. "cost": memory and speed of one training step, all methods in one process.
 
 One character of `bits` is one test item, in the order of the test split: right 1, wrong 0. An item is right when greedy
@@ -289,6 +289,17 @@ def few_job(method: str, rate: float, seed: int, size: int) -> dict:
     return bits(run.model, run.tokenizer, test_rows(count=SOME)) | cost_of(run)
 
 
+def control_job(method: str, rate: float, seed: int) -> dict:
+    """The control: the same rows with their answers dealt out at random; what is learnt then is the form of an answer."""
+    import random
+
+    rows = training_rows(seed)
+    answers = list(rows["output"])
+    random.Random(seed).shuffle(answers)
+    run = fitted(method, rows.remove_columns("output").add_column("output", answers), rate, seed)
+    return bits(run.model, run.tokenizer, test_rows(count=SOME)) | cost_of(run)
+
+
 LAYOUTS = {  # an example in the prompt, and the item that is asked about
     "examples": ("{input}\nAnswer: {output}", "{input}\nAnswer:"),
     "examples as desk notes": ("{input}\nDesk note. Tone: {output}", "{input}\nDesk note. Tone:"),
@@ -411,6 +422,8 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
                 yield from _job("few", few_job, method, seed, size=size)
         for method in MAIN:
             yield from _job("room", room_job, method, seed, task=ROOM)
+        for method in ("LoRA", "prompt tuning"):
+            yield from _job("control", control_job, method, seed)
     for method in METHODS:
         yield from _job("curve", curve_job, method, SEEDS[0])
     for seed in SEEDS:
