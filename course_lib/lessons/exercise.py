@@ -69,6 +69,19 @@ class Lesson:
     def __repr__(self) -> str:
         return f"Lesson {self.name}: {len(self.exercises)} exercises"
 
+    def picture(self) -> str:
+        """Draw the idea of the lesson, as on a whiteboard; returns its summary in one sentence.
+
+        The drawing is `draw(axes)` in the lesson's `picture.py`. Raises `CourseError` for a lesson without one.
+        """
+        from ..measure.plots import drawing
+
+        try:
+            module = importlib.import_module(f"course_lib.lessons.lesson_{self.name}.picture")
+        except ModuleNotFoundError:
+            raise CourseError(f"Lesson {self.name} has no picture.", "Go on without it.") from None
+        return drawing(module.draw)
+
     def predict(self, question: str, guess: Any = ...) -> None:
         """Note a guess before the run; kept in `runs/predictions.jsonl` for the end of the course."""
         if guess is ...:

@@ -14,8 +14,6 @@ from types import ModuleType
 
 from ..base.errors import CourseError
 from ..base.paths import home
-from ..measure.evaluation import Result
-from ..measure.statistics import wilson
 from ..models.identity import base_sha256
 
 SEEDS = (0, 1, 2)
@@ -102,15 +100,3 @@ def write_rows(path: Path, rows: list[dict]) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     fresh.replace(path)
-
-
-def pooled(results: list[Result]) -> Result:
-    """One result over several seeds on the same rows: the mean, and an interval that covers rows and seeds.
-
-    Seeds share their test rows, so counting all replies as independent would make the interval too narrow. It is the
-    hull of the mean's Wilson interval for one seed's `n` and of each seed's own interval.
-    """
-    n = results[0].n
-    value = sum(r.value for r in results) / len(results)
-    low, high = wilson(round(value * n), n)
-    return Result(value, min(low, *(r.low for r in results)), max(high, *(r.high for r in results)), n, [], [])

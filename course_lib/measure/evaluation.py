@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
+from ..base.run import Run
 from ..data.instructions import prompt_text
-from ..models.generation import generate
-from .statistics import wilson
+from ..models.generation import context_of, generate
+from .statistics import mean_interval, wilson
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -47,7 +48,7 @@ def score(row: dict, reply: str) -> bool:
     `facts`: one line of at most 25 words that names the label and gives no figure that the input lacks. `format`: the same
     JSON object, or exactly the one word. `refusal`: declines advice where the label is `refuse`, and only there.
     """
-    scorer, first = row["scorer"], normalise(reply)
+    scorer, first = row.get("scorer") or "exact", normalise(reply)
     if scorer == "label":
         return first == row["label"].lower()
     if scorer == "exact":
@@ -114,27 +115,51 @@ def result(rows: Sequence[dict], replies: Sequence[str]) -> Result:
     right = [score(row, reply) for row, reply in zip(rows, replies, strict=True)]
     groups: dict[str, list[bool]] = defaultdict(list)
     for row, ok in zip(rows, right, strict=True):
-        groups[row["task"]].append(ok)
+        groups[row.get("task") or "rows"].append(ok)
     by_task = {k: (sum(v) / len(v), *wilson(sum(v), len(v)), len(v)) for k, v in sorted(groups.items())}
     low, high = wilson(sum(right), len(right))
     return Result(sum(right) / len(right), low, high, len(right), right, list(replies), by_task)
 
 
+def over_seeds(results: Sequence[Result]) -> Result:
+    """One result over several seeds on the same rows: the mean, with an interval for other seeds and other rows."""
+    value, low, high = mean_interval([result.right for result in results])
+    return Result(value, max(0.0, low), min(1.0, high), results[0].n, [], [])
+
+
 def evaluate(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    data: Dataset,
+    model: PreTrainedModel | Run,
+    tokenizer: PreTrainedTokenizerBase | Dataset | None = None,
+    data: Dataset | None = None,
     *,
     limit: int | None = None,
     max_new_tokens: int | None = None,
 ) -> Result:
-    """Greedy replies to the rows of an instruction dataset, scored: `Result`.
+    """Greedy replies to the rows of an instruction dataset, scored: `evaluate(run, data)` or `evaluate(model, tokenizer, data)`.
 
-    `limit` keeps the first rows only. Raises `CourseError` for an empty dataset.
+    `limit` keeps the first rows only. `max_new_tokens=None` follows the longest right answer. Rows without a `scorer` are right
+    when the reply's first line equals the output. Raises `CourseError` for an empty dataset, or rows that cannot be scored.
     """
-    rows = list(data if limit is None else data.select(range(min(limit, len(data)))))
+    if isinstance(model, Run):
+        if data is not None:
+            raise CourseError("A run brings its own tokenizer.", "Call cl.evaluate(run, data).")
+        model, tokenizer, data = model.model, model.tokenizer, tokenizer
+    if data is None or tokenizer is None:
+        raise CourseError(
+            "There is no data to evaluate on.", "Call cl.evaluate(run, data) or cl.evaluate(model, tokenizer, data)."
+        )
+    if isinstance(data, dict):
+        raise CourseError(f"This holds several splits ({', '.join(data)}).", "Choose one, such as data['test'].")
+    rows = list(data)[: limit if limit is not None else len(data)]
     if not rows:
         raise CourseError("There is nothing to evaluate: the dataset is empty.", "Check the filter that made it.")
+    for number, row in enumerate(rows, 1):
+        absent = {"instruction", "input", "output"} - set(row)
+        if absent:
+            raise CourseError(
+                f"Row {number} has no {', '.join(sorted(absent))}.",
+                "Give each row an instruction, an input and an output.",
+            )
     longest = max(len(tokenizer(r["output"])["input_ids"]) for r in rows)
-    options = {"max_new_tokens": max_new_tokens or min(96, longest + 8)}
+    options = {"max_new_tokens": max_new_tokens or min(longest + 8, context_of(model) // 2)}
     return result(rows, generate(model, tokenizer, [prompt_text(r) for r in rows], **options))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
 from ..base.paths import home
-from ..models.identity import base_model_folder, base_sha256, model_name
+from ..models.identity import base_model_folder, base_of, base_sha256, model_name
 from .memory import checkpoint_bytes
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ COLUMNS = (
     "run_id", "lesson", "technique", "model", "base_sha256", "source", "seeds", "hardware", "versions", "metrics", "cost",
 )  # fmt: skip
 
+COURSE = "course base model"
 PACKAGES = ("torch", "transformers", "trl", "peft")
 
 
@@ -36,9 +37,9 @@ def student_file() -> Path:
     return home() / "runs" / "scoreboard.jsonl"
 
 
-def reference_file() -> Path:
-    """The committed rows."""
-    return home() / "data" / "reference" / "scoreboard.jsonl"
+def reference_file(lesson: str) -> Path:
+    """The committed rows of a lesson."""
+    return home() / "data" / "reference" / "scoreboard" / f"{lesson or 'other'}.jsonl"
 
 
 def record(
@@ -65,14 +66,18 @@ def record(
         "run_id": f"{lesson or 'run'}-{technique}-{time.strftime('%Y%m%dT%H%M%S')}".lower().replace(" ", "-"),
         "lesson": lesson,
         "technique": technique,
-        "model": "course base model" if model_name() == str(base_model_folder()) else model_name(),
-        "base_sha256": base_sha256(),
+        **_base(run),
         "source": source,
         "seeds": list(seeds) if seeds is not None else [run.seed] if run else [],
         "hardware": platform.machine(),
         "versions": {name: version(name) for name in PACKAGES},
         "metrics": {
-            name: {"value": round(r.value, 4), "low": round(r.low, 4), "high": round(r.high, 4), "n": r.n}
+            name: {
+                "value": round(r.value, 4),
+                "low": round(r.low, 4),
+                "high": round(r.high, 4),
+                "n": getattr(r, "n", None),
+            }
             for name, r in named.items()
         },
         "cost": _cost(run),
@@ -83,13 +88,25 @@ def record(
         row["metrics"]["forgetting"] = {k: round(v, 4) for k, v in spread.items()} | {"n": len(rises)}
     if peak_memory_bytes is not None:
         row["cost"]["peak_memory_bytes"] = int(peak_memory_bytes)
-    path = student_file() if source == "student" else reference_file()
-    kept = [r for r in rows(path) if (r["lesson"], r["technique"]) != (lesson, technique)]
+    path = student_file() if source == "student" else reference_file(lesson)
+    kept = [r for r in rows(path) if (r["lesson"], r["technique"], r["model"]) != (lesson, technique, row["model"])]
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     fresh.write_text("".join(json.dumps(r) + "\n" for r in [*kept, row]), encoding="utf-8")
     fresh.replace(path)
     return row
+
+
+def _base(run: Run | None) -> dict[str, str]:
+    """The model that a run began with and its checksum: from the run, not from the environment."""
+    if run is None:
+        own = model_name() == str(base_model_folder())
+        return {"model": COURSE if own else Path(model_name()).name, "base_sha256": base_sha256()}
+    base = base_of(run.model)
+    return {
+        "model": COURSE if base["model"] == "data/base_model" else base["model"],
+        "base_sha256": base["sha256"] or base["model"],
+    }
 
 
 def _cost(run: Run | None) -> dict:
@@ -108,7 +125,8 @@ def _cost(run: Run | None) -> dict:
 def rows(path: Path | None = None) -> list[dict]:
     """The rows of one file, or of both (reference first). A broken line raises `CourseError` with file and line."""
     if path is None:
-        return rows(reference_file()) + rows(student_file())
+        committed = sorted(reference_file("").parent.glob("*.jsonl"))
+        return [row for file in [*committed, student_file()] for row in rows(file)]
     if not path.exists():
         return []
     found = []
@@ -165,7 +183,7 @@ TABLE = (  # heading, alignment, and what a row says there
     ("technique", "---", lambda row: row["technique"]),
     ("accuracy, %", "---:", _percent("accuracy")),
     ("95 % interval", "---", _interval),
-    ("n", "---:", lambda row: f"{row['metrics']['accuracy']['n']:,}"),
+    ("n", "---:", lambda row: f"{row['metrics']['accuracy']['n'] or 0:,}"),
     ("in the wild, %", "---:", _percent("in_the_wild")),
     ("forgetting, nats", "---:", _forgetting),
     ("trained, %", "---:", lambda row: f"{row['cost']['trainable_percent']:.2f}"),

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from ...base.run import Run
 from ...data.instructions import load_in_the_wild, load_instructions
 from ...measure import plots
-from ...measure.evaluation import Result, evaluate
-from ...measure.scoreboard import record, reference_file
+from ...measure.evaluation import Result, evaluate, over_seeds
+from ...measure.scoreboard import record
 from ...methods.sft import train
 from ...models.load import load_model
-from ..reference import SEEDS, pooled
+from ..reference import SEEDS, runs_file
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -38,8 +38,8 @@ def run_all(say: Callable[[str], None] = print) -> None:
     record(CONTROL, first, control[0], lesson=LESSON, source="reference", seeds=SEEDS, in_the_wild=control[1])
     results = {"base model": base, CONTROL: control[0], "full fine-tuning": full[0]}
     title = f"Tone of {base.n:,} unseen items"
-    summary = plots.accuracies(results, chance=1 / 3, title=title, path=reference_file().parent / "lesson_00.png")
-    (reference_file().parent / "lesson_00.txt").write_text(summary + "\n", encoding="utf-8")
+    summary = plots.accuracies(results, chance=1 / 3, title=title, path=runs_file(LESSON).parent / "lesson_00.png")
+    (runs_file(LESSON).parent / "lesson_00.txt").write_text(summary + "\n", encoding="utf-8")
 
 
 def _seeds(prepare: Callable[[Dataset, int], Dataset], tone, wild, say) -> tuple[tuple[Result, Result], Run]:
@@ -52,7 +52,7 @@ def _seeds(prepare: Callable[[Dataset, int], Dataset], tone, wild, say) -> tuple
         test.append(evaluate(made[-1].model, made[-1].tokenizer, tone["test"]))
         in_wild.append(evaluate(made[-1].model, made[-1].tokenizer, wild))
         say(f"seed {seed}: {test[-1]}; in the wild {in_wild[-1]}")
-    return (pooled(test), pooled(in_wild)), made[0]
+    return (over_seeds(test), over_seeds(in_wild)), made[0]
 
 
 def _shuffled(rows: Dataset, seed: int) -> Dataset:
