@@ -6,7 +6,6 @@ trainer changed on the model. `run.trainer` stays open for a look: TRL's `SFTTra
 
 from __future__ import annotations
 
-import copy
 import inspect
 import os
 from typing import TYPE_CHECKING, Any
@@ -17,12 +16,14 @@ from ..base.run import Run
 from ..data.instructions import to_messages
 from ..measure.memory import parameters
 from ..models.generation import has_virtual_tokens
-from .run import common_settings, fit, folder_for, inner, resolve, schedule
+from .run import attach, common_settings, fit, folder_for, has_adapter, inner, resolve, schedule
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from peft import PeftConfig
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from ..models.houlsby import HoulsbyConfig
 
 SMALL = 50_000_000  # parameters; below this the rates published for billions are far too low
 RATES = {(True, False): 5e-4, (True, True): 1.5e-3, (False, False): 2e-5, (False, True): 2e-4}  # (small?, adapter?)
@@ -39,7 +40,7 @@ def train(
     *,
     model: PreTrainedModel | str | os.PathLike | None = None,
     tokenizer: PreTrainedTokenizerBase | None = None,
-    peft_config: PeftConfig | None = None,
+    peft_config: PeftConfig | HoulsbyConfig | None = None,
     learning_rate: float | None = None,
     epochs: float = 1,
     max_steps: int = -1,
@@ -53,7 +54,7 @@ def train(
     """Fine-tune on instruction rows with TRL's `SFTTrainer`; the loss counts the answer only.
 
     `model`: `None` or a name loads afresh, so no run can spoil another; a live model is trained *in place*. `peft_config`
-    trains an adapter instead of all weights. `epochs`, or `max_steps` of `batch_size` rows if positive.
+    (PEFT's, or a `HoulsbyConfig`) trains an adapter instead of all weights. `epochs`, or `max_steps` of `batch_size` rows if positive.
     `learning_rate=None` takes a rate that suits the model's size. `**arguments` go to `SFTConfig` as they are.
 
     With `output_dir` a checkpoint is saved ten times in a run (or every `save_steps`) and two are kept. `resume=True` goes on
@@ -73,7 +74,7 @@ def train(
     rows = to_messages(data)
     set_seed(seed)
     model, tokenizer = resolve(model, tokenizer, peft_config)
-    adapter = peft_config is not None or hasattr(model, "peft_config")
+    adapter = peft_config is not None or has_adapter(model)
     config = sft_config(
         folder,
         learning_rate=usual_rate(model, adapter) if learning_rate is None else learning_rate,
@@ -92,7 +93,7 @@ def train(
             args=config,
             train_dataset=rows,
             processing_class=tokenizer,
-            peft_config=copy.deepcopy(peft_config),  # PEFT writes into it
+            peft_config=attach(model, peft_config),
             callbacks=callbacks,
         )
 
