@@ -403,6 +403,13 @@ def cost_job(methods: Sequence[str] = METHODS, repeats: int = 12) -> dict:
     return {"methods": found}
 
 
+def board_job() -> dict:
+    """The scoreboard's reference rows, from the runs above."""
+    from .findings import board
+
+    return board()
+
+
 def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     """All jobs of the lesson, those that it cannot do without first."""
     for method in METHODS:
@@ -435,6 +442,7 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     for seed in SEEDS:
         for method in MAIN:
             yield from _job("few", few_job, method, seed, size=SIZES[-1])
+    yield {"part": "board", "seed": 0}, board_job
 
 
 def _key(part: str, method: str, rate: float, seed: int, **more) -> dict:

@@ -1,4 +1,4 @@
-"""What the reference runs of lesson 10 say: scores with intervals, paired differences, figures, and the scoreboard's rows.
+"""What the reference runs of lesson 10 say: scores with intervals, paired differences, the table, and the scoreboard's rows.
 
 Scores of a part are kept as seeds × items, so that every interval covers both (`mean_interval`), and every difference is paired by
 seed and item (`difference_interval`). All accuracies and differences that leave this module are in per cent or points.
@@ -7,30 +7,23 @@ seed and item (`difference_interval`). All accuracies and differences that leave
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from ...measure.evaluation import Result
 from ...measure.statistics import Interval, difference_interval, mean_interval
 from ..reference import runs as all_runs
-from .experiments import EVERY, LESSON, METHODS, SIZES, STEPS, test_rows
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-SECTIONS = ("business", "health", "courts", "town")
-COLOURS = {
-    "full fine-tuning": "#D55E00",
-    "LoRA": "#0072B2",
-    "QLoRA": "#56B4E9",
-    "adapters": "#009E73",
-    "IA3": "#B8860B",
-    "prefix tuning": "#7B5EA7",
-    "prompt tuning": "#CC79A7",
-    "desk note": "#555555",
-    "examples": "#999999",
-    "examples as desk notes": "#777777",
-}
-MARKS = dict(zip(COLOURS, "sDdPXvo^<>", strict=True))  # no meaning by colour alone
+from .experiments import (
+    BATCH,
+    EVERY,
+    HALF,
+    LAYOUTS,
+    LESSON,
+    METHODS,
+    RATES,
+    ROOM,
+    SEEDS,
+    STEPS,
+    carrying,
+    test_rows,
+)
 
 
 def runs(part: str, **wanted) -> list[dict]:
@@ -152,106 +145,98 @@ def table() -> str:
     return "\n".join(lines)
 
 
-# ------------------------------------------------------------------ figures
+# ------------------------------------------------------------------ parts that need a word
 
 
-def panels(count: int, height: float = 3.8):
-    """A figure with some axes side by side, without upper and right borders."""
-    import matplotlib.pyplot as plt
-
-    plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 100, "font.size": 10})
-    figure, axes = plt.subplots(1, count, figsize=(4.6 * count if count > 1 else 7, height), layout="constrained")
-    return figure, (axes if count > 1 else [axes])
+OTHERS = ("health", "courts", "town")  # what training on business leaves out
 
 
-def point(axes: Axes, x: float, found: Interval, name: str, *, own: bool = False, label: bool = False) -> None:
-    """One method's point with its interval: a reference run light and thin, a run of one's own solid and outlined."""
-    bars = [[found.value - found.low], [found.high - found.value]]
-    style = {"alpha": 1.0, "ms": 11, "mec": "black", "mew": 1.5, "zorder": 3} if own else {"alpha": 0.6, "ms": 7}
-    text = f"{name} (yours)" if own else name
-    axes.errorbar(
-        x, found.value, yerr=bars, fmt=MARKS[name], color=COLOURS[name], capsize=3, lw=1, label=text if label else None, **style
-    )  # fmt: skip
+def far(method: str) -> dict[str, Interval]:
+    """Trained on business: per cent right on business, on the other sections, and in the wild."""
+    inside, outside = places(HALF, "business"), places(HALF, *OTHERS)
+    return {
+        "business": accuracy("far", items=inside, method=method),
+        "other sections": accuracy("far", items=outside, method=method),
+        "in the wild": accuracy("far", "wild_bits", method=method),
+    }
 
 
-def draw_front(own: dict[str, Result] | None = None) -> str:
-    """Accuracy on tone over the size of the file and over peak memory; `own` results are laid on top. Returns the summary."""
-    import matplotlib.pyplot as plt
+def room() -> dict[str, list[list[int]]]:
+    """The task with room: method → seeds × items, lesson 09's runs and ours of prompt tuning, on the same rows and items."""
+    from ..lesson_09_adapters.experiments import answers
 
-    _, both = panels(2, 4.2)
-    found = {m: accuracy("compare", method=m) for m in methods_of("compare")}
-    ways = (
-        ("file to keep, kB (logarithmic)", {m: mean("compare", "bytes", method=m) / 1e3 for m in found}),
-        ("peak memory of a training step, MB", {m: cost(m)["peak"] / 1e6 for m in found}),
-    )
-    said = []
-    for axes, (label, costs) in zip(both, ways, strict=True):
-        for name, interval in found.items():
-            point(axes, costs[name], interval, name, label=True)
-        for name, result in (own or {}).items():
-            point(
-                axes, costs[name], per_cent(Interval(result.value, result.low, result.high)), name, own=True, label=True
-            )
-        names = front({m: (costs[m], found[m].value) for m in found})
-        line = [(costs[m], found[m].value) for m in names]
-        axes.step(*zip(*line, strict=True), where="post", color="#999999", ls="--", lw=1, zorder=0)
-        axes.set_xlabel(label)
-        said.append(f"over {label.split(',')[0]}: " + ", ".join(f"{m} {found[m].value:.1f} %" for m in names))
-    both[0].set_xscale("log")
-    both[0].set_ylabel("right answers, tone, %")
-    both[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    both[0].set_title("Small files keep most of the accuracy …", loc="left", fontsize=10)
-    both[1].set_title("… memory falls far less", loc="left", fontsize=10)
-    plt.show()
-    mine = "".join(f" Your {n}: {100 * r.value:.1f} %." for n, r in (own or {}).items())
-    return "On the front, from cheap to dear, " + "; ".join(said) + "." + mine
+    found = {m: answers("compare", method=m, task=ROOM) for m in ("full fine-tuning", "LoRA")}
+    found["adapters"] = answers("compare", method="adapters", task=ROOM, placement="houlsby")
+    found["prompt tuning"] = scores("room", method="prompt tuning")
+    return {method: table for method, table in found.items() if table}
 
 
-def draw_rates(shared: float) -> str:
-    """Validation loss over the learning rate, tone, one seed; returns the summary."""
-    import matplotlib.pyplot as plt
-
-    _, (axes,) = panels(1, 4.0)
-    said = []
-    for method in methods_of("rate", task="tone"):
-        tried = sorted((r["key"]["rate"], r["metrics"]["loss"]) for r in runs("rate", task="tone", method=method))
-        axes.plot(*zip(*tried, strict=True), marker=MARKS[method], color=COLOURS[method], label=method, lw=1.4, ms=6)
-        said.append(f"{method} {min(tried, key=lambda each: each[1])[0]:g}")
-    axes.axvline(shared, color="#999999", ls="--", lw=1)
-    axes.annotate(f" one rate for all: {shared:g}", (shared, axes.get_ylim()[1]), va="top", fontsize=9, color="#666666")
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlabel("learning rate (logarithmic)")
-    axes.set_ylabel("validation loss, nats per token")
-    axes.set_title("The best rates lie three orders of magnitude apart", loc="left")
-    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    plt.show()
-    return "Best of the rates that were tried: " + ", ".join(said) + "."
+def room_accuracy() -> dict[str, Interval]:
+    """Per cent right on the task with room."""
+    return {method: per_cent(mean_interval(table)) for method, table in room().items()}
 
 
-def draw_few(title: str) -> str:
-    """Accuracy over the number of training examples; returns the summary."""
-    import matplotlib.pyplot as plt
+def expectations() -> str:
+    """What the lesson expected before its runs, beside what came: one line each."""
+    full, lora, prompt = "full fine-tuning", "LoRA", "prompt tuning"
+    peak = {m: cost(m)["peak"] for m in (full, lora, prompt)}
+    size = {m: mean("compare", "bytes", method=m) for m in methods_of("compare")}
+    largest = max(v for m, v in size.items() if m != full) / size[full]
+    few = {m: difference({"method": m, "size": 16}, {"method": full, "size": 16}, "few").value for m in (lora, prompt)}
+    drop = {m: far(m)["business"].value - far(m)["other sections"].value for m in (full, lora)}
+    wool = {m: accuracy("new", "wool_bits", method=m).value for m in (full, lora, prompt)}
+    lost = {m: mean("compare", "forgetting", method=m) for m in (full, lora)}
+    gap = against_full(lora)
+    lines = [
+        (f"1. LoRA's memory {100 * peak[lora] / peak[full]:.0f} % of full's, prompt tuning's {100 * peak[prompt] / peak[lora]:.0f} % of LoRA's",
+         peak[lora] < 0.75 * peak[full] and peak[prompt] > 0.9 * peak[lora]),
+        (f"2. the largest file of PEFT is {100 * largest:.1f} % of full's", largest < 0.05),
+        (f"3. 16 examples: LoRA {few[lora]:+.1f}, prompt tuning {few[prompt]:+.1f} points from full", min(few.values()) > 0),
+        (f"4. lost outside business: LoRA {drop[lora]:.1f}, full {drop[full]:.1f} points",
+         0 < drop[full] - drop[lora] <= 2),
+        (f"5. wool: full {wool[full]:.0f}, LoRA {wool[lora]:.0f}, prompt tuning {wool[prompt]:.0f} %",
+         wool[full] > wool[lora] > wool[prompt]),
+        (f"6. forgetting: full {lost[full]:+.3f}, LoRA {lost[lora]:+.3f} nats", lost[full] > lost[lora]),
+        (f"7. tone: LoRA minus full {signed(gap)} points", abs(gap.value) <= 2),
+    ]  # fmt: skip
+    return "\n".join(f"{text:78s} {'as expected' if held else 'NOT as expected'}" for text, held in lines)
 
-    _, (axes,) = panels(1, 4.0)
-    said = []
-    for place, method in enumerate(methods_of("few")):
-        sizes = [s for s in SIZES if runs("few", method=method, size=s)]
-        found = [accuracy("few", method=method, size=s) for s in sizes]
-        shifted = [s * 1.06 ** (place - 1) for s in sizes]  # side by side, so that no interval hides another
-        bars = [[f.value - f.low for f in found], [f.high - f.value for f in found]]
-        axes.errorbar(
-            shifted, [f.value for f in found], yerr=bars, fmt=MARKS[method] + "-", color=COLOURS[method], capsize=3, label=method
+
+# ------------------------------------------------------------------ the scoreboard
+
+
+def board() -> dict:
+    """Write the scoreboard's reference rows of all methods that were compared; returns how many."""
+    from ...base.run import Run
+    from ...measure.evaluation import Result
+    from ...measure.scoreboard import record
+
+    def result(part: str, name: str, **wanted) -> Result:
+        found = mean_interval(scores(part, name, **wanted))
+        items = len(scores(part, name, **wanted)[0])
+        return Result(found.value, max(0.0, found.low), min(1.0, found.high), items, [], [])
+
+    for method in methods_of("compare"):
+        metrics = [r["metrics"] for r in runs("compare", method=method)]
+        model, tokenizer = carrying(method)
+        spent = {name: sum(m[name] for m in metrics) / len(metrics) for name in ("train_seconds", "tokens")}
+        run = Run(
+            model, tokenizer, None, spent["train_seconds"], STEPS * BATCH, int(spent["tokens"]), [],
+            metrics[0]["trainable"], metrics[0]["total"], RATES["tone", method], SEEDS[0],
         )  # fmt: skip
-        said.append(f"{method} " + ", ".join(f"{f.value:.0f} % at {s:,}" for s, f in zip(sizes, found, strict=True)))
-    axes.axhline(100 / 3, color="#999999", ls=":", lw=1)
-    axes.annotate("chance", (SIZES[0], 100 / 3 + 1), fontsize=9, color="#666666")
-    axes.set_xscale("log")
-    axes.set_xticks(SIZES, [f"{s:,}" for s in SIZES])
-    axes.minorticks_off()
-    axes.set_xlabel("training examples (logarithmic)")
-    axes.set_ylabel("right answers, tone, %")
-    axes.set_title(title, loc="left")
-    axes.legend(frameon=False, fontsize=9)
-    plt.show()
-    return "Right answers by number of examples: " + "; ".join(said) + "."
+        record(
+            method,
+            run,
+            result("compare", "bits", method=method),
+            lesson=LESSON,
+            source="reference",
+            seeds=[r["key"]["seed"] for r in runs("compare", method=method)],
+            forgetting={"mean": mean("compare", "forgetting", method=method)},
+            peak_memory_bytes=cost(method)["peak"],
+            in_the_wild=result("compare", "wild_bits", method=method),
+        )
+    for layout in LAYOUTS:
+        outcome = result("prompt", "bits", layout=layout)
+        wild = result("prompt", "wild_bits", layout=layout)
+        record(f"frozen base: {layout}", None, outcome, lesson=LESSON, source="reference", in_the_wild=wild)
+    return {"rows": len(methods_of("compare")) + len(LAYOUTS)}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...measure.plots import COLOURS
+from .figures import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FROZEN, EDGE = "#e8e8e8", "#8a8a8a"
-PREFIX, IA3 = COLOURS.get("prefix tuning", "#8C6BB1"), COLOURS.get("IA3", "#B8860B")
+PREFIX, IA3 = COLOURS["prefix tuning"], COLOURS["IA3"]
 
 
 def draw(axes: Axes) -> str:
