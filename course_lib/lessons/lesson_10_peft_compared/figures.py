@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...measure.statistics import Interval
-from .experiments import EVERY, SIZES, STEPS
 from .findings import accuracy, cost, far, front, mean, methods_of, per_cent, room_accuracy, runs
+from .setting import EVERY, SIZES, STEPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
