@@ -46,6 +46,8 @@ def save_adapter(model: PeftModel | PreTrainedModel, folder: str | os.PathLike, 
         )
     base = base_of(model)
     config["base_model_name_or_path"] = base["model"]  # no path of this machine
+    if config.get("tokenizer_name_or_path"):  # of the text that a soft prompt began with
+        config["tokenizer_name_or_path"] = base["model"]
     (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     (folder / ADAPTER_BASE).write_text(json.dumps(base, indent=1) + "\n", encoding="utf-8")
     return folder

@@ -48,14 +48,14 @@ class HoulsbyConfig:
 
     `bottleneck` is m, the width inside. `placement`: "houlsby" (after attention and after the MLP) or "pfeiffer" (after
     the MLP). `nonlinearity`: "gelu", "relu", "silu", "tanh", or "identity". Both matrices start as N(0, `init_std`²), cut
-    at two standard deviations, biases at zero (section 3.1 of the paper, there with 0.01). `layers`: numbers of the
+    at two standard deviations, biases at zero (the paper, section 3.1). `layers`: numbers of the
     layers that get adapters, `None` for all. Raises `CourseError` for values that are none of these.
     """
 
     bottleneck: int = 16
     placement: str = "houlsby"
     nonlinearity: str = "gelu"
-    init_std: float = 1e-3
+    init_std: float = 1e-2
     layers: list[int] | None = None
 
     peft_type: ClassVar[str] = TYPE
@@ -73,7 +73,7 @@ class HoulsbyConfig:
                 f"HoulsbyConfig's bottleneck is {self.bottleneck!r}.", "Give the width as a whole number, 1 or more."
             )
         if not self.init_std >= 0:
-            raise CourseError(f"HoulsbyConfig's init_std is {self.init_std!r}.", "Give 0 or more; 1e-3 suits most.")
+            raise CourseError(f"HoulsbyConfig's init_std is {self.init_std!r}.", "Give 0 or more; the paper has 0.01.")
         if self.layers is not None:
             self.layers = sorted(set(self.layers))
 
