@@ -94,7 +94,9 @@ def draw_rates(shared: float) -> str:
         axes.plot(*zip(*tried, strict=True), marker=MARKS[method], color=COLOURS[method], label=method, lw=1.4, ms=6)
         said.append(f"{method} {min(tried, key=lambda each: each[1])[0]:g}")
     axes.axvline(shared, color="#999999", ls="--", lw=1)
-    axes.annotate(f" one rate for all: {shared:g}", (shared, axes.get_ylim()[1]), va="top", fontsize=9, color="#666666")
+    axes.annotate(
+        f" one rate for all: {shared:g}", (shared, axes.get_ylim()[0]), va="bottom", fontsize=9, color="#666666"
+    )
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("learning rate (logarithmic)")

@@ -123,26 +123,35 @@ def signed(found: Interval) -> str:
 
 
 def table() -> str:
-    """All methods on tone, as a Markdown table: accuracy, difference from full, in the wild, forgetting, and costs."""
-    lines = [
-        "| method | trained | file, kB | peak memory, MB | time a step | right, % | minus full, points | in the wild, % | forgetting, nats |",
-        "|---|---:|---:|---:|---:|---|---|---|---:|",
-    ]
+    """All methods on tone in aligned columns: accuracy, difference from full, in the wild, forgetting, and costs."""
+    heads = (
+        "method",
+        "trained",
+        "file, kB",
+        "memory, MB",
+        "time",
+        "right, %",
+        "minus full",
+        "in the wild, %",
+        "forgetting",
+    )
+    rows = []
     for method in methods_of("compare"):
         spent = cost(method)
-        minus = "" if method == "full fine-tuning" else signed(against_full(method))
-        cells = [
+        rows.append((
             method, f"{spent['trainable']:,}", f"{mean('compare', 'bytes', method=method) / 1e3:,.0f}",
-            f"{spent['peak'] / 1e6:.0f}", f"{spent['relative_time']:.2f}", shown(accuracy("compare", method=method)), minus,
+            f"{spent['peak'] / 1e6:.0f}", f"{spent['relative_time']:.2f}", shown(accuracy("compare", method=method)),
+            "" if method == "full fine-tuning" else signed(against_full(method)),
             shown(accuracy("compare", "wild_bits", method=method)), f"{mean('compare', 'forgetting', method=method):+.3f}",
-        ]  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
-    for layout in ("examples", "examples as desk notes", "desk note"):
-        if runs("prompt", layout=layout):
-            right = shown(accuracy("prompt", layout=layout))
-            wild = shown(accuracy("prompt", "wild_bits", layout=layout))
-            lines.append(f"| frozen base: {layout} | 0 | 0 | – | – | {right} | – | {wild} | 0 |")
-    return "\n".join(lines)
+        ))  # fmt: skip
+    rows.append(("frozen base:",) + ("",) * 8)
+    for layout in LAYOUTS:
+        right, wild = (shown(accuracy("prompt", name, layout=layout)) for name in ("bits", "wild_bits"))
+        rows.append((f"  {layout}", "0", "0", "", "", right, "", wild, "0"))
+    widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
+    lines = ("  ".join(c.ljust(w) if i in (0, 5, 6, 7) else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+             for row in [heads, *rows])  # fmt: skip
+    return "\n".join(line.rstrip() for line in lines)
 
 
 # ------------------------------------------------------------------ parts that need a word
