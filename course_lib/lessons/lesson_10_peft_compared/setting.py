@@ -40,8 +40,8 @@ NEWS = 20  # items a section, for forgetting
 GRID = {
     "full fine-tuning": (5e-5, 1.5e-4, 5e-4, SHARED_RATE),
     "LoRA": (1.5e-4, 5e-4, SHARED_RATE, 5e-3),
-    "QLoRA": (5e-4, SHARED_RATE),
-    "adapters": (SHARED_RATE, 5e-3),
+    "QLoRA": (1.5e-4, 5e-4, SHARED_RATE),
+    "adapters": (5e-4, SHARED_RATE, 5e-3),
     "IA3": (3e-3, 1e-2, 3e-2, 1e-1),
     "prefix tuning": (1e-2, 3e-2, 1e-1),
     "prompt tuning": (SHARED_RATE, 3e-2, 1e-1, 3e-1, 1.0),
