@@ -1,4 +1,4 @@
-"""Which precision wins on this machine: what `course bench` measured, else what the processor has units for."""
+"""Which precision wins on this machine: what `course bench --remember` noted, else what the processor has units for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONG = 512  # tokens
 
 
 def bf16_wins() -> bool:
-    """Whether `cl.train` uses bf16 autocast on this CPU: as measured by `course bench`, else where there are units for it."""
+    """Whether `cl.train` uses bf16 autocast on this CPU: as noted by `course bench --remember`, else where there are units for it."""
 
     try:
         return bool(json.loads(_memory().read_text(encoding="utf-8"))[_machine()])
@@ -66,3 +66,16 @@ def attention_for(bf16: bool, longest: int | None = None) -> str | None:
     if torch.cuda.is_available():
         return None
     return "eager" if bf16 and (longest is None or longest <= LONG) else "sdpa"
+
+
+def processor_name() -> str:
+    """The processor as its maker calls it, with the number of cores, to stand beside every figure of speed."""
+    import platform
+
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return f"{name}, {os.cpu_count()} cores"

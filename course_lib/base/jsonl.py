@@ -30,7 +30,7 @@ def read_jsonl(
     path = Path(path)
     good: list[dict] = []
     bad: list[str] = []
-    for place, found, reason in _objects(_content(path)):
+    for place, found, reason in objects(path):
         if reason is None and not isinstance(found, dict):
             reason = f"a {type(found).__name__} instead of an object"
         if reason is None and fault is not None:
@@ -44,6 +44,11 @@ def read_jsonl(
         count = f"{len(bad)} bad line{'s' if len(bad) > 1 else ''} of {len(bad) + len(good)}"
         raise CourseError(f"{path} has {count}: {'; '.join(bad[:SHOWN])}{rest}.", mend)
     return good
+
+
+def objects(path: str | Path) -> Iterable[tuple[str, Any, str | None]]:
+    """Place, object and what is wrong with it as JSON (or `None`), line by line. Raises `CourseError` for a file that is no text."""
+    return _objects(_content(Path(path)))
 
 
 def _content(path: Path) -> bytes:

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-import json
 import random
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
+from ..base.jsonl import objects, read_jsonl
 from ..base.paths import home
 from ..gazette import renaming
 from ..gazette.brief import hidden_record
@@ -23,11 +24,10 @@ if TYPE_CHECKING:
 
 SEPARATOR = "\0"
 LABELS = ("reader", "unbiased", "gold")
-FILE_COLUMNS = (
-    *((name, str) for name in ("id", "domain", "prompt", "first", "second", "gold", "reader", "unbiased", "source")),
-    ("gold_first", float),
-    ("gold_second", float),
-)
+FILE_COLUMNS = dict.fromkeys("id domain prompt first second gold reader unbiased source".split(), str) | {
+    "gold_first": float,
+    "gold_second": float,
+}
 SHOWN = 8  # how many lines an error or a report names for one reason
 
 
@@ -109,13 +109,20 @@ def load_preferences(path: str | Path | None = None, *, labels: str = "reader", 
     if labels not in LABELS:
         raise CourseError(f"There are no labels '{labels}'.", f"Choose one of {', '.join(LABELS)}.")
     folder = home() / "data" / "preferences"
-    found = {split: read_jsonl(folder / f"{split}.jsonl", dict(FILE_COLUMNS)) for split in SPLITS}
+    restore = "Restore it with: git checkout -- data/preferences; or make it anew: course preferences"
+    found = {split: read_jsonl(folder / f"{split}.jsonl", _fault, restore) for split in SPLITS}
     ties = sum(row["gold"] == "" for rows in found.values() for row in rows) if labels == "gold" else 0
     if ties:
         print(f"{ties:,} pairs with equal true scores are left out.")
     return DatasetDict(
         {s: Dataset.from_list([_ordered(r, labels) for r in rows if r[labels]]) for s, rows in found.items()}
     )
+
+
+def _fault(row: dict) -> str | None:
+    """What is wrong with a row of the course's own files."""
+    wrong = [name for name, kind in FILE_COLUMNS.items() if not isinstance(row.get(name), kind)]
+    return f"no {', '.join(wrong)}" if wrong else None
 
 
 def _ordered(row: dict, labels: str) -> dict:
@@ -135,19 +142,14 @@ def _own_file(path: Path, skip: bool) -> list[dict]:
     rows: list[dict] = []
     faults: dict[str, list[int]] = {}
     nested: list[int] = []
-    try:
-        lines = path.read_bytes().decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise CourseError(f"{path} is not UTF-8 text (byte {error.start}).", "Save it as UTF-8.") from None
-    for number, raw in enumerate(lines, 1):
-        if not raw.strip():
-            continue
+    for place, found, reason in objects(path):
+        number = int(re.search(r"\d+", place)[0])
         try:
-            rows.append(read_pair(json.loads(raw)))
-        except json.JSONDecodeError as error:
-            faults.setdefault(f"not JSON ({error.msg.lower()})", []).append(number)
-        except Unusable as reason:
-            faults.setdefault(str(reason), []).append(number)
+            if reason:
+                raise Unusable(reason.split(": ", 1)[-1])
+            rows.append(read_pair(found))
+        except Unusable as fault:
+            faults.setdefault(str(fault), []).append(number)
         else:
             if _nested(rows[-1]):
                 nested.append(number)
@@ -179,21 +181,3 @@ def _lines(numbers: list[int]) -> str:
     shown = ", ".join(map(str, numbers[:SHOWN]))
     rest = f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else ""
     return f"line{'s' if len(numbers) > 1 else ''} {shown}{rest}"
-
-
-def read_jsonl(path: Path, columns: dict[str, type]) -> list[dict]:
-    """The rows of one of the course's own files. Raises `CourseError` for one that is missing or altered."""
-    restore = "Restore it with: git checkout -- data/preferences; or make it anew: course preferences"
-    if not path.exists():
-        raise CourseError(f"There is no file {path}.", restore)
-    rows = []
-    for number, raw in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            row = json.loads(raw)
-            right = set(row) == set(columns) and all(isinstance(row[name], kind) for name, kind in columns.items())
-        except (json.JSONDecodeError, TypeError):
-            right = False
-        if not right:
-            raise CourseError(f"{path}, line {number}: not a row of the course's preference data.", restore)
-        rows.append(row)
-    return rows

@@ -16,14 +16,14 @@ from ...base.run import Run
 from ...data.instructions import load_instructions
 from ...measure.evaluation import evaluate
 from ...measure.losses import answer_loss, forgetting
-from ...methods.sft import RATES as USUAL
+from ...methods.profile import PROFILES
 from ...methods.sft import train
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 
-RATE = USUAL[True, False]  # the usual one for all weights of a small model
+RATE = PROFILES[0][1].full  # the usual one for all weights of a small model
 RATES = (5e-5, 1.5e-4, RATE, 1.5e-3, 5e-3, 1.5e-2)
 SEEDS = (0, 1)
 STEPS, BATCH = 160, 4
