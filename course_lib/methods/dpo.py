@@ -100,6 +100,8 @@ def train_dpo(
             "Leave reference out to compare with the policy's start, or give another model object.",
         )
     on_adapter = peft_config is not None or hasattr(model, "peft_config")
+    if not on_adapter and not any(p.requires_grad for p in model.parameters()):
+        model.requires_grad_(True)  # a merged model comes out of PEFT frozen
     usual = RATES[parameters(model).total < SMALL, on_adapter]
     config = dpo_config(
         folder,

@@ -85,6 +85,17 @@ def epochs() -> str:
     return "The training loss goes to zero; the loss on other rows is lowest early and rises from then on."
 
 
+def late_is_wrong_too() -> str:
+    """The committed run: accuracy of the last model against the one with the lowest validation loss."""
+    found = re.search(
+        r"last minus lowest loss: ([+-][\d.]+) points \(95 % interval \S+ to ([+-][\d.]+)\)", printed(LESSON)
+    )
+    assert float(found[2]) < 0
+    return (
+        f"the last model is right {-float(found[1]):.0f} points less often than the one with the lowest validation loss"
+    )
+
+
 CLAIMS = [
     full_over_seeds,
     usual_rate_is_best,
@@ -92,4 +103,5 @@ CLAIMS = [
     narrow_forgets_no_more,
     half_a_percent,
     epochs,
+    late_is_wrong_too,
 ]

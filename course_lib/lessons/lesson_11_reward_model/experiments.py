@@ -20,6 +20,7 @@ from ...data.preferences import brief_prompts, load_preferences
 from ...data.readers import BIAS, TAU, choose, first_preferred
 from ...gazette.brief import shouts
 from ...methods.reward import train_reward
+from ...models.identity import base_model_folder, model_name
 from ...models.instruct import load_brief_writer
 from ...models.reward_model import load_reward, reward_scores, save_reward
 from .writer import briefs_of, true_scores, writer_job
@@ -110,8 +111,17 @@ def train_on(rows: list[dict], seed: int = 0, quiet: bool = True) -> Run:
 
 
 def reward_model(kind: str = "reader") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """One of the two committed reward models, `reader` (biased readers) or `unbiased`, and its tokenizer."""
-    return load_reward(reward_folder(kind))
+    """One of the two committed reward models, `reader` (biased readers) or `unbiased`, and its tokenizer.
+
+    For a base model other than the course's own it is trained first, on 480 pairs, and kept in `runs/`.
+    """
+    folder = reward_folder(kind)
+    if model_name() != str(base_model_folder()):
+        folder = home() / "runs" / LESSON / Path(model_name()).name / kind
+        if not folder.exists():
+            run = train_on(pairs("train", kind)[:480])
+            save_reward(run.model, folder)
+    return load_reward(folder)
 
 
 def reward_folder(kind: str) -> Path:
