@@ -57,6 +57,15 @@ def by_pairs() -> str:
     )
 
 
+def head_only() -> str:
+    alone = agreement(metrics(part="head only"))
+    both = agreement(metrics(part="reward", labels="reader", pairs=SIZES[-1]))
+    assert alone.high < both.value
+    return (
+        f"With {SIZES[-1]:,} pairs the head alone reaches {percent(alone)}, head and body together {percent(both)}: the body has to learn, too."
+    )
+
+
 def control() -> str:
     coin = agreement(metrics(part="reward", labels="shuffled"))
     assert coin.low < 0.5 < coin.high
@@ -124,11 +133,12 @@ def no_models() -> str:
 
 def summary() -> str:
     one, other = (metrics(part="reward", labels=kind, pairs=SIZES[-1], seed=0)[0] for kind in KEPT)
-    assert other["true_agreement"] > one["true_agreement"]
+    assert other["true_agreement"] > one["true_agreement"] + 0.05
     return (
-        f"From {SIZES[-1]:,} choices it learnt to agree with its readers almost as far as their noise allows; with the true score the model of "
-        f"unbiased readers agrees in {100 * other['true_agreement']:.0f} % of pairs, that of biased readers in {100 * one['true_agreement']:.0f} %."
+        f"After {SIZES[-1]:,} pairs the model of biased readers agrees with its readers in {100 * one['agreement']:.0f} % of new pairs, that of "
+        f"unbiased readers in {100 * other['agreement']:.0f} %; with the true score they agree in {100 * one['true_agreement']:.0f} and "
+        f"{100 * other['true_agreement']:.0f} %."
     )
 
 
-CLAIMS = [kappas, by_pairs, control, noise, calibration, likes, both_accuracies, best_of_n, no_models, summary]
+CLAIMS = [kappas, head_only, by_pairs, control, noise, calibration, likes, both_accuracies, best_of_n, no_models, summary]
