@@ -35,6 +35,7 @@ from .setting import (
     LONG,
     MAIN,
     METHODS,
+    MORE_SEEDS,
     NEWS,
     RATES,
     ROOM,
@@ -42,6 +43,7 @@ from .setting import (
     ROOM_SEEDS,
     SEEDS,
     SIZES,
+    SOFT_GRID,
     SOME,
     STEPS,
     TUNING_SEED,
@@ -64,10 +66,10 @@ if TYPE_CHECKING:
 # ------------------------------------------------------------------ the jobs
 
 
-def rate_job(method: str, rate: float, task: str = "tone") -> dict:
-    """One run of the tuning seed, on validation items."""
-    run = fitted(method, training_rows(TUNING_SEED, task), rate, TUNING_SEED, task)
-    found = bits(run.model, run.tokenizer, tuning_rows(task))
+def rate_job(method: str, rate: float, seed: int = TUNING_SEED) -> dict:
+    """One run of a tuning seed, on validation items."""
+    run = fitted(method, training_rows(seed), rate, seed)
+    found = bits(run.model, run.tokenizer, tuning_rows())
     del found["bits"]
     return found | cost_of(run)
 
@@ -253,6 +255,10 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     for method in METHODS:
         for rate in GRID[method]:
             yield _key("rate", method, rate, TUNING_SEED, task="tone"), partial(rate_job, method, rate)
+    for seed in MORE_SEEDS:
+        for rate in SOFT_GRID:
+            key = _key("rate", "prompt tuning", rate, seed, task="tone")
+            yield key, partial(rate_job, "prompt tuning", rate, seed)
     for rate in ROOM_GRID:
         yield _key("rate", "prompt tuning", rate, TUNING_SEED, task=ROOM), partial(room_job, "prompt tuning", rate)
     yield {"part": "cost", "seed": 0}, cost_job
