@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ...measure.statistics import Interval, difference_interval, mean_interval
-from .. import claims
+from ...measure.statistics import Interval, mean_interval
 from ..reference import runs
 from .experiments import LESSON, answers, chosen
 
