@@ -61,9 +61,7 @@ def head_only() -> str:
     alone = agreement(metrics(part="head only"))
     both = agreement(metrics(part="reward", labels="reader", pairs=SIZES[-1]))
     assert alone.high < both.value
-    return (
-        f"With {SIZES[-1]:,} pairs the head alone reaches {percent(alone)}, head and body together {percent(both)}: the body has to learn, too."
-    )
+    return f"With {SIZES[-1]:,} pairs the head alone reaches {percent(alone)}, head and body together {percent(both)}: the body has to learn, too."
 
 
 def control() -> str:
@@ -141,4 +139,16 @@ def summary() -> str:
     )
 
 
-CLAIMS = [kappas, head_only, by_pairs, control, noise, calibration, likes, both_accuracies, best_of_n, no_models, summary]
+CLAIMS = [
+    kappas,
+    head_only,
+    by_pairs,
+    control,
+    noise,
+    calibration,
+    likes,
+    both_accuracies,
+    best_of_n,
+    no_models,
+    summary,
+]
