@@ -309,5 +309,3 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     for seed in SEEDS[1:]:
         for size in SIZES:
             yield reward("reader", size, seed)
-    for seed in SEEDS[1:]:
-        yield reward("unbiased", most, seed)
