@@ -280,11 +280,16 @@ def small_job(task: str) -> dict:
     return cost(run) | {"right": round(found.value, 4), "n_right": found.n, "bytes": size}
 
 
+def rate_jobs(method: str) -> Iterator[tuple[dict, Callable[[], dict]]]:
+    """The rates of one method."""
+    for rate in GRID[method]:
+        yield {"part": "rate", "method": method, "rate": rate, "seed": 0}, partial(rate_job, method, rate)
+
+
 def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     """All jobs. The rates come first, since the others ask which was best."""
-    for method, rates in GRID.items():
-        for rate in rates:
-            yield {"part": "rate", "method": method, "rate": rate, "seed": 0}, partial(rate_job, method, rate)
+    for method in HEADLINE:
+        yield from rate_jobs(method)
     compare = {"part": "compare", "task": "question"}
     for seed in SEEDS:
         for method in HEADLINE:
@@ -292,10 +297,10 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
             if method == "adapters":
                 key |= {"placement": "houlsby", "m": WIDE}
             yield key, partial(compare_job, method, "question", seed)
-    yield {"part": "base", "seed": 0}, base_job
-    yield {"part": "control", "seed": 0}, control_job
     for task in SMALL_TASKS:
         yield {"part": "small", "task": task, "seed": 0}, partial(small_job, task)
+    yield {"part": "base", "seed": 0}, base_job
+    yield {"part": "control", "seed": 0}, control_job
     for std in STARTS:
         yield {"part": "start", "init_std": std, "seed": 0}, partial(variant_job, init_std=std)
     yield (
@@ -305,6 +310,8 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     for seed in SEEDS:
         key = compare | {"method": "adapters", "placement": "pfeiffer", "m": 2 * WIDE, "seed": seed}
         yield key, partial(compare_job, "adapters", "question", seed, placement="pfeiffer", bottleneck=2 * WIDE)
+    for method in RELATIVES:
+        yield from rate_jobs(method)
     for placement, sizes in SIZES.items():
         for m in sizes:
             yield {"part": "size", "placement": placement, "m": m, "seed": 0}, partial(size_job, placement, m)

@@ -16,7 +16,7 @@ MODELS = {
 }
 SHORT = {"course": "the course's 5M model", "smollm2": "SmolLM2-135M"}
 ORDER = (
-    "full fine-tuning", "LoRA", "QLoRA", "adapters (Houlsby)", "IA3", "prefix tuning", "prompt tuning",
+    "full fine-tuning", "LoRA", "LoRA, a fifth of the rate", "QLoRA", "adapters (Houlsby)", "IA3", "prefix tuning", "prompt tuning",
 )  # fmt: skip
 PLAIN, PROMPTED = "base, asked plainly", "base, prompted"
 NOTE = (
@@ -57,7 +57,10 @@ def chosen_prompt(model: str) -> dict:
 
 def forgotten(rows: list[dict], model: str) -> float:
     """Rise of the cross-entropy of common English over the untrained model, nats per token, mean over the runs."""
-    before = runs(model, PLAIN)[0]["metrics"]["common_english"]
+    plain = runs(model, PLAIN)
+    if not plain:
+        raise CourseError(f"There is no run of the untrained model {model}.", f"Type: course sweep --model {model}")
+    before = plain[0]["metrics"]["common_english"]
     return sum(row["metrics"]["common_english"] for row in rows) / len(rows) - before
 
 
