@@ -307,5 +307,6 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
         key = {"part": "noise", "labels": "reader", "tau": tau, "pairs": 480, "seed": 0}
         yield key, partial(reward_job, "reader", 480, 0, tau)
     for seed in SEEDS[1:]:
+        yield reward("shuffled", 480, seed)
         for size in SIZES:
             yield reward("reader", size, seed)
