@@ -37,6 +37,7 @@ from .setting import (
     METHODS,
     MORE_SEEDS,
     NEWS,
+    ONE_SEED_RATE,
     RATES,
     ROOM,
     ROOM_GRID,
@@ -259,6 +260,8 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
         for rate in SOFT_GRID:
             key = _key("rate", "prompt tuning", rate, seed, task="tone")
             yield key, partial(rate_job, "prompt tuning", rate, seed)
+    key = _key("one tuning seed", "prompt tuning", ONE_SEED_RATE, SEEDS[0])
+    yield key, partial(compare_job, "prompt tuning", ONE_SEED_RATE, SEEDS[0])
     for rate in ROOM_GRID:
         yield _key("rate", "prompt tuning", rate, TUNING_SEED, task=ROOM), partial(room_job, "prompt tuning", rate)
     yield {"part": "cost", "seed": 0}, cost_job
