@@ -15,7 +15,7 @@ import warnings
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler of `measure.peak_memory` tells its own story on stderr
-os.environ.setdefault("HF_HUB_OFFLINE", "0" if os.environ.get("COURSE_MODEL") else "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "0" if os.environ.get("COURSE_MODEL", "smollm2") != "smollm2" else "1")
 
 # When it is imported it reports a kernel that is not installed, and that nobody needs.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
