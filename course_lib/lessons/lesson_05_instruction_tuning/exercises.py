@@ -76,7 +76,7 @@ def judge_saving(answer) -> str | None:
 
 EXERCISES = [
     Exercise(
-        "Exercise 2",
+        "Exercise 1",
         judge_saving,
         (
             "For each curve find the smallest size whose accuracy is at least the target: min of a list, if it is not empty.",
@@ -114,7 +114,7 @@ EXERCISES = [
         ),
     ),
     Exercise(
-        "Exercise 3",
+        "Exercise 2",
         judge_json,
         (
             "json.loads(reply) raises json.JSONDecodeError for anything that is no JSON; catch it and return False.",

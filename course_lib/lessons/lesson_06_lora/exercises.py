@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import checks
 from ..exercise import Exercise
 from . import solutions
 
@@ -114,16 +115,7 @@ CLUES = {
 
 def judge_cases(answer) -> str | None:
     """One of four causes for each of the four reports."""
-    if not isinstance(answer, dict):
-        return f"the answer is a dict with the keys A, B, C and D, not a {type(answer).__name__}."
-    causes = sorted(CASES.values())
-    for case, cause in CASES.items():
-        given = answer.get(case)
-        if given not in causes:
-            return f"for report {case} stands {given!r}; each is one of {', '.join(map(repr, causes))}."
-        if given != cause:
-            return f"report {case} is not explained by {given!r}: {CLUES[case]}"
-    return None
+    return checks.causes(answer, CASES, CLUES)
 
 
 EXERCISES = [

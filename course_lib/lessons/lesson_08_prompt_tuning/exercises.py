@@ -110,12 +110,7 @@ CLUES = {
 
 def judge_cases(answer) -> str | None:
     """One of four causes for each of the four reports."""
-    return checks.choice(
-        answer,
-        CASES,
-        sorted(CASES.values()),
-        lambda case, given: f"report {case} is not explained by {given!r}: {CLUES[case]}",
-    )
+    return checks.causes(answer, CASES, CLUES)
 
 
 _FRONT = "import torch\n\n\ndef with_prompt(vectors, embedded, mask, labels):\n    n = len(vectors)\n"

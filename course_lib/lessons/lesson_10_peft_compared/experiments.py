@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from ...data.instructions import load_in_the_wild, prompt_text
+from ...data.instructions import load_in_the_wild, load_instructions, prompt_text
 from ...measure.losses import forgetting
 from ...measure.memory import checkpoint_bytes, parameters, peak_memory
 from ...methods.sft import train
@@ -35,13 +35,17 @@ from .setting import (
     LONG,
     MAIN,
     METHODS,
+    MORE_SEEDS,
+    NEW_GRID,
     NEWS,
+    ONE_SEED_RATE,
     RATES,
     ROOM,
     ROOM_GRID,
     ROOM_SEEDS,
     SEEDS,
     SIZES,
+    SOFT_GRID,
     SOME,
     STEPS,
     TUNING_SEED,
@@ -64,10 +68,10 @@ if TYPE_CHECKING:
 # ------------------------------------------------------------------ the jobs
 
 
-def rate_job(method: str, rate: float, task: str = "tone") -> dict:
-    """One run of the tuning seed, on validation items."""
-    run = fitted(method, training_rows(TUNING_SEED, task), rate, TUNING_SEED, task)
-    found = bits(run.model, run.tokenizer, tuning_rows(task))
+def rate_job(method: str, rate: float, seed: int = TUNING_SEED) -> dict:
+    """One run of a tuning seed, on validation items."""
+    run = fitted(method, training_rows(seed), rate, seed)
+    found = bits(run.model, run.tokenizer, tuning_rows())
     del found["bits"]
     return found | cost_of(run)
 
@@ -116,11 +120,13 @@ def far_job(method: str, rate: float, seed: int) -> dict:
 
 
 def new_job(method: str, rate: float, seed: int) -> dict:
-    """Trained on the Wool Exchange, whose words the base has never read; what else it forgets."""
-    run = fitted(method, training_rows(seed, domain="wool"), rate, seed)
+    """Trained on the Wool Exchange, whose words the base has never read; validation to choose the rate; what else it forgets."""
+    run = fitted(method, training_rows(seed, count=LONG * BATCH, domain="wool"), rate, seed, steps=LONG)
     rises = forgetting(run.model, run.tokenizer, items=NEWS)
+    loss, right = read_answers(run.model, run.tokenizer, list(load_instructions("tone", domain="wool")["validation"]))
     return (
-        bits(run.model, run.tokenizer, test_rows(count=SOME, domain="wool"), "wool_")
+        {"validation": round(sum(right) / len(right), 4), "validation_loss": round(loss, 5)}
+        | bits(run.model, run.tokenizer, test_rows(count=SOME, domain="wool"), "wool_")
         | bits(run.model, run.tokenizer, test_rows(count=SOME), "tone_")
         | {"forgetting": round(sum(rises.values()) / len(rises), 4)}
         | cost_of(run)
@@ -253,6 +259,12 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     for method in METHODS:
         for rate in GRID[method]:
             yield _key("rate", method, rate, TUNING_SEED, task="tone"), partial(rate_job, method, rate)
+    for seed in MORE_SEEDS:
+        for rate in SOFT_GRID:
+            key = _key("rate", "prompt tuning", rate, seed, task="tone")
+            yield key, partial(rate_job, "prompt tuning", rate, seed)
+    key = _key("one tuning seed", "prompt tuning", ONE_SEED_RATE, SEEDS[0])
+    yield key, partial(compare_job, "prompt tuning", ONE_SEED_RATE, SEEDS[0])
     for rate in ROOM_GRID:
         yield _key("rate", "prompt tuning", rate, TUNING_SEED, task=ROOM), partial(room_job, "prompt tuning", rate)
     yield {"part": "cost", "seed": 0}, cost_job
@@ -265,9 +277,11 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
                     {"part": "prompt", "layout": layout, "seed": seed},
                     partial(prompt_job, layout, seed, ITEMS if layout == PROMPT else SOME),
                 )
-        for part, work in (("far", far_job), ("new", new_job)):
-            for method in MAIN:
-                yield from _job(part, work, method, seed)
+        for method in MAIN:
+            yield from _job("far", far_job, method, seed)
+        for method in MAIN:
+            for rate in NEW_GRID[method]:
+                yield _key("new", method, rate, seed), partial(new_job, method, rate, seed)
         for size in SIZES[:-1]:
             for method in MAIN:
                 yield from _job("few", few_job, method, seed, size=size)

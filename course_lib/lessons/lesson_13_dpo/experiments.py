@@ -97,7 +97,7 @@ def writer() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 def fresh() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A copy of the brief writer to train."""
     model, tokenizer = writer()
-    return copy.deepcopy(model), tokenizer
+    return copy.deepcopy(model).requires_grad_(True), tokenizer
 
 
 @functools.lru_cache(maxsize=1)
@@ -299,16 +299,16 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
         yield {"arm": "SFT", "seed": seed}, partial(sft_job, seed)
     for seed in SEEDS:
         yield {"arm": "DPO", "beta": BETA, "seed": seed}, partial(dpo_job, seed)
-    for seed in SEEDS:
-        yield {"arm": "coin", "seed": seed}, partial(dpo_job, seed, "coin")
+    yield {"arm": "swapped", "seed": 0}, partial(dpo_job, 0, "swapped")
+    yield {"arm": "coin", "seed": 0}, partial(dpo_job, 0, "coin")
     for beta in BETAS:
         yield {"arm": "DPO", "beta": beta, "seed": 0}, partial(dpo_job, 0, beta=beta)
-    yield {"arm": "swapped", "seed": 0}, partial(dpo_job, 0, "swapped")
+    yield {"arm": "unbiased readers", "seed": 0}, partial(dpo_job, 0, "unbiased")
     yield {"arm": "chosen only", "seed": 0}, partial(chosen_only_job, 0)
     yield {"arm": "IPO", "seed": 0}, partial(dpo_job, 0, loss_type="ipo", beta=1.0)
     yield {"arm": "KTO", "seed": 0}, partial(kto_job, 0)
     anchored = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.2]}
     yield {"arm": "DPO + SFT", "seed": 0}, partial(dpo_job, 0, **anchored)
     yield {"arm": "base as reference", "seed": 0}, partial(base_reference_job, 0)
-    for seed in SEEDS:
-        yield {"arm": "unbiased readers", "seed": seed}, partial(dpo_job, seed, "unbiased")
+    for seed in SEEDS[1:]:
+        yield {"arm": "coin", "seed": seed}, partial(dpo_job, seed, "coin")

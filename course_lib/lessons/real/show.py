@@ -121,6 +121,11 @@ def _plain(rows: list[dict], model: str) -> str:
     return _percent(interval(runs(model, PLAIN))) if runs(model, PLAIN) else "–"
 
 
+def _forgetting(rows: list[dict], model: str) -> str:
+    """The course's model has read its newspaper and nothing else, so it has no common English to forget."""
+    return "never read any" if model == "course" else f"{forgotten(rows, model):+.3f} nats"
+
+
 CELLS = {
     "trained on": _settings,
     "hand-written, right": _right("in_the_wild", "lenient"),
@@ -128,11 +133,10 @@ CELLS = {
     "Gazette items, exact": _right("gazette", "exact"),
     "untrained, asked plainly": _plain,
     "untrained, prompt chosen": _best_prompt,
-    "forgetting, common English": lambda rows, model: f"{forgotten(rows, model):+.3f} nats",
+    "forgetting, common English": _forgetting,
     "trained parameters": lambda rows, model: f"{rows[0]['cost']['trainable_parameters']:,}",
     "checkpoint": _cost("checkpoint_bytes", "MB", 1e6),
     "peak memory of a step": _cost("peak_memory_bytes", "MB", 1e6),
-    "tokens per second": _cost("tokens_per_second", "", 1),
 }
 
 
