@@ -262,9 +262,16 @@ def padding_costs() -> str:
     lost = difference_interval(pads, equal)
     assert lost.high < 0
     return (
-        f"Three hundred items in batches of 32 with pads in between: {100 * sum(pads) / len(pads):.1f} % right instead of {100 * sum(equal) / len(equal):.1f} %, "
-        f"{_points(lost)}, without a word."
+        f"The course's kept prompt, begun from the vocabulary, loses less: on three hundred items in batches of 32 it is right in {100 * sum(pads) / len(pads):.1f} % "
+        f"with pads and {100 * sum(equal) / len(equal):.1f} % without, {_points(lost)}."
     )
+
+
+def padding_live() -> str:
+    """The prompt that the lesson trains, as printed."""
+    changed, of = map(int, re.search(r"first token changed in (\d+) of (\d+)", printed(LESSON)).groups())
+    assert changed > of / 3
+    return f"With the prompt trained above, begun as a sentence, the pads change the answer in {changed} of {of} items."
 
 
 def distance() -> str:
@@ -308,6 +315,7 @@ CLAIMS = [
     memory_not_saved,
     words_instead,
     random_says,
+    padding_live,
     padding_costs,
     distance,
     distance_trained,

@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from ...data.instructions import load_in_the_wild, prompt_text
+from ...data.instructions import load_in_the_wild, load_instructions, prompt_text
 from ...measure.losses import forgetting
 from ...measure.memory import checkpoint_bytes, parameters, peak_memory
 from ...methods.sft import train
@@ -36,7 +36,9 @@ from .setting import (
     MAIN,
     METHODS,
     MORE_SEEDS,
+    NEW_GRID,
     NEWS,
+    ONE_SEED_RATE,
     RATES,
     ROOM,
     ROOM_GRID,
@@ -118,11 +120,13 @@ def far_job(method: str, rate: float, seed: int) -> dict:
 
 
 def new_job(method: str, rate: float, seed: int) -> dict:
-    """Trained on the Wool Exchange, whose words the base has never read; what else it forgets."""
-    run = fitted(method, training_rows(seed, domain="wool"), rate, seed)
+    """Trained on the Wool Exchange, whose words the base has never read; validation to choose the rate; what else it forgets."""
+    run = fitted(method, training_rows(seed, count=LONG * BATCH, domain="wool"), rate, seed, steps=LONG)
     rises = forgetting(run.model, run.tokenizer, items=NEWS)
+    loss, right = read_answers(run.model, run.tokenizer, list(load_instructions("tone", domain="wool")["validation"]))
     return (
-        bits(run.model, run.tokenizer, test_rows(count=SOME, domain="wool"), "wool_")
+        {"validation": round(sum(right) / len(right), 4), "validation_loss": round(loss, 5)}
+        | bits(run.model, run.tokenizer, test_rows(count=SOME, domain="wool"), "wool_")
         | bits(run.model, run.tokenizer, test_rows(count=SOME), "tone_")
         | {"forgetting": round(sum(rises.values()) / len(rises), 4)}
         | cost_of(run)
@@ -259,6 +263,8 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
         for rate in SOFT_GRID:
             key = _key("rate", "prompt tuning", rate, seed, task="tone")
             yield key, partial(rate_job, "prompt tuning", rate, seed)
+    key = _key("one tuning seed", "prompt tuning", ONE_SEED_RATE, SEEDS[0])
+    yield key, partial(compare_job, "prompt tuning", ONE_SEED_RATE, SEEDS[0])
     for rate in ROOM_GRID:
         yield _key("rate", "prompt tuning", rate, TUNING_SEED, task=ROOM), partial(room_job, "prompt tuning", rate)
     yield {"part": "cost", "seed": 0}, cost_job
@@ -271,9 +277,11 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
                     {"part": "prompt", "layout": layout, "seed": seed},
                     partial(prompt_job, layout, seed, ITEMS if layout == PROMPT else SOME),
                 )
-        for part, work in (("far", far_job), ("new", new_job)):
-            for method in MAIN:
-                yield from _job(part, work, method, seed)
+        for method in MAIN:
+            yield from _job("far", far_job, method, seed)
+        for method in MAIN:
+            for rate in NEW_GRID[method]:
+                yield _key("new", method, rate, seed), partial(new_job, method, rate, seed)
         for size in SIZES[:-1]:
             for method in MAIN:
                 yield from _job("few", few_job, method, seed, size=size)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...measure.statistics import Interval
-from .findings import accuracy, cost, far, front, mean, methods_of, per_cent, room_accuracy, runs
+from .findings import accuracy, cost, far, front, mean, methods_of, per_cent, room_accuracy, runs, taught
 from .setting import EVERY, SIZES, STEPS
 
 if TYPE_CHECKING:
@@ -189,8 +189,8 @@ def draw_new(title: str) -> str:
     """Trained on the Wool Exchange: right there, and on the four known sections; returns the summary."""
     found = {
         m: {
-            "Wool Exchange": accuracy("new", "wool_bits", method=m),
-            "the four sections": accuracy("new", "tone_bits", method=m),
+            "Wool Exchange": accuracy("new", "wool_bits", **taught(m)),
+            "the four sections": accuracy("new", "tone_bits", **taught(m)),
         }
         for m in methods_of("new")
     }
