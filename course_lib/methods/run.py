@@ -66,6 +66,7 @@ def resolve(
         )
     check_not_inside(model)
     check_not_used_up(model)
+    keep_unpacked(model)
     if peft_config is None and not has_adapter(model) and in_four_bits(model):
         raise CourseError(
             "This model's weights are in four bits, and those cannot be trained themselves.",
@@ -76,7 +77,7 @@ def resolve(
             "Nothing in this model can be trained: all of its parameters are frozen.",
             "For an adapter that was saved: cl.load_adapter(folder, trainable=True); else give a peft_config.",
         )
-    return keep_unpacked(model), tokenizer
+    return model, tokenizer
 
 
 def has_adapter(model: PreTrainedModel) -> bool:

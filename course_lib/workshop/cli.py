@@ -97,6 +97,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--model", choices=["smollm2", "course"], help="the real column instead: the same runs on one model"
     )
 
+    sub.add_argument(
+        "--repeat", metavar="TECHNIQUE", help="with --model: run one technique once more and compare, such as LoRA"
+    )
+
     sub = command("bench", _bench, "time cl.train, a plain loop and TRL in turns, on short rows")
     sub.add_argument("--rows", type=int, default=512)
     sub.add_argument("--rounds", type=int, default=5)
@@ -208,10 +212,13 @@ def _sweep(options) -> None:
     from ..lessons import reference
 
     if options.model:
-        from ..lessons.real.jobs import sweep
+        from ..lessons.real.jobs import repeat, sweep
 
         if options.lesson:
             raise CourseError("The real column is one sweep.", "Leave the lesson out, or leave --model out.")
+        if options.repeat:
+            repeat(options.repeat, options.model)
+            return
         print(f"Written: {sweep(options.model, say=lambda text: print(text, flush=True))}")
         return
 

@@ -51,7 +51,7 @@ def forgetting_grows_first() -> str:
     first, second = _mean(usual, "forgetting"), _mean(thrice, "forgetting")
     assert second > 4 * first and drop < 15
     return (
-        f"It grows long before the accuracy falls: at three times the usual rate accuracy is {drop:.0f} points lower, and forgetting "
+        f"It grows much faster than the accuracy falls: at three times the usual rate accuracy is {drop:.0f} points lower, and forgetting "
         f"{second / first:.0f} times as large ({second:.1f} against {first:.1f} nats)."
     )
 
