@@ -24,28 +24,43 @@ warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprec
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "CourseError": "errors",
-    "home": "paths",
-    "start": "exercises",
-    "load_model": "models",
-    "load_tokenizer": "models",
-    "save_adapter": "models",
-    "load_adapter": "models",
-    "merge": "models",
-    "load_instructions": "data",
-    "load_in_the_wild": "data",
-    "load_instruct": "instruct",
-    "to_messages": "data",
-    "train": "training",
-    "generate": "evaluation",
-    "evaluate": "evaluation",
-    "label_offered": "evaluation",
-    "perplexity": "evaluation",
-    "forgetting": "evaluation",
-    "wilson": "evaluation",
-    "ask": "evaluation",
+    "CourseError": "base.errors",
+    "home": "base.paths",
+    "start": "lessons.exercise",
+    "load_model": "models.load",
+    "load_tokenizer": "models.load",
+    "save_adapter": "models.adapters",
+    "load_adapter": "models.adapters",
+    "merge": "models.adapters",
+    "load_instructions": "data.instructions",
+    "load_in_the_wild": "data.instructions",
+    "load_instruct": "models.instruct",
+    "load_preferences": "data.preferences",
+    "to_messages": "data.instructions",
+    "train": "methods.sft",
+    "train_reward": "methods.reward",
+    "train_dpo": "methods.dpo",
+    "train_rl": "methods.rl",
+    "HoulsbyConfig": "models.houlsby",
+    "win_rate": "measure.preferences",
+    "mean_interval": "measure.statistics",
+    "difference_interval": "measure.statistics",
+    "generate": "models.generation",
+    "evaluate": "measure.evaluation",
+    "label_offered": "measure.losses",
+    "perplexity": "measure.losses",
+    "forgetting": "measure.losses",
+    "wilson": "measure.statistics",
+    "ask": "models.generation",
 }
-_MODULES = ("scoreboard", "plots", "gazette", "doctor", "measure", "reference")
+_MODULES = {
+    "scoreboard": "measure.scoreboard",
+    "plots": "measure.plots",
+    "gazette": "gazette",
+    "doctor": "workshop.doctor",
+    "measure": "measure",
+    "reference": "lessons.reference",
+}
 __all__ = [*_PUBLIC, *_MODULES]
 
 
@@ -53,7 +68,7 @@ def __getattr__(name: str):
     if name in _PUBLIC:
         return getattr(importlib.import_module(f".{_PUBLIC[name]}", __name__), name)
     if name in _MODULES:
-        return importlib.import_module(f".{name}", __name__)
+        return importlib.import_module(f".{_MODULES[name]}", __name__)
     raise AttributeError(f"course_lib has no '{name}'; it has {', '.join(sorted(__all__))}")
 
 

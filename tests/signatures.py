@@ -12,7 +12,8 @@ from pathlib import Path
 
 import nbformat
 
-OURS = ("course_lib.train", ".training.train", "sft_config", "course_lib.training.sft_config")  # pass on to SFTConfig
+TRAIN, CONFIG = "course_lib.methods.sft.train", "course_lib.methods.sft.sft_config"  # pass on to SFTConfig
+OURS = ("course_lib.train", "methods.sft.train", "sft.train", "sft_config", "methods.sft.sft_config")
 
 
 def source_of(path: Path) -> str:
@@ -56,13 +57,18 @@ def dictionary_keys(source: str, function: str, variable: str) -> list[str]:
 def watched(name: str) -> bool:
     """All of TRL and PEFT, the configurations of transformers, whatever loads a model, and our own functions that pass on."""
     config = name.startswith("transformers.") and name.endswith("Config")
-    return name.startswith(("trl.", "peft.")) or config or name.endswith(".from_pretrained") or name in OURS
+    return name.startswith(("trl.", "peft.")) or config or name.endswith(".from_pretrained") or ours(name)
+
+
+def ours(name: str) -> bool:
+    """Whether a name, absolute or relative, is one of our functions that pass keywords on."""
+    return name.lstrip(".").removeprefix("course_lib.") in {own.removeprefix("course_lib.") for own in OURS}
 
 
 def accepted(name: str) -> set[str]:
     """The keywords that a class or function takes; `LookupError` when it does not exist."""
-    if name in OURS:
-        own = "course_lib.training.sft_config" if "sft_config" in name else "course_lib.training.train"
+    if ours(name):
+        own = CONFIG if "sft_config" in name else TRAIN
         return keywords(pkgutil.resolve_name(own)) | accepted("trl.SFTConfig")
     try:
         found = keywords(pkgutil.resolve_name(name))

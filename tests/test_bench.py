@@ -7,7 +7,8 @@ import json
 import pytest
 
 import course_lib as cl
-from course_lib import bench, cli
+from course_lib.base import hardware
+from course_lib.workshop import bench, cli
 
 pytestmark = pytest.mark.slow
 
@@ -71,10 +72,10 @@ def test_the_order_of_the_three_turns_with_the_rounds(monkeypatch):
 
 
 def test_the_precision_is_measured_once_and_remembered(elsewhere, monkeypatch):
-    from course_lib import pretrain, training
+    from course_lib.methods import sft as training
 
-    monkeypatch.setattr(pretrain, "bf16_pays", lambda device="cpu": False)
-    assert bench.bf16_wins() is False  # unmeasured: what the processor says
+    monkeypatch.setattr(hardware, "bf16_pays", lambda device="cpu": False)
+    assert hardware.bf16_wins() is False  # unmeasured: what the processor says
     seconds = {True: 1.0, False: 1.5}
     asked = []
 
@@ -84,20 +85,18 @@ def test_the_precision_is_measured_once_and_remembered(elsewhere, monkeypatch):
 
     monkeypatch.setattr(training, "train", train)
     assert bench.remember_bf16(None) == "1.50 × the speed of float32 here, so it is used"
-    assert asked == [True, False] * 4 and bench.bf16_wins() is True
+    assert asked == [True, False] * 4 and hardware.bf16_wins() is True
     monkeypatch.undo()
     monkeypatch.setenv("COURSE_HOME", str(elsewhere))
-    assert bench.bf16_wins() is True and training.sft_config(elsewhere).bf16 is True
-    bench.note(False)
-    assert bench.bf16_wins() is False and training.sft_config(elsewhere).bf16 is False
+    assert hardware.bf16_wins() is True and training.sft_config(elsewhere).bf16 is True
+    hardware.note(False)
+    assert hardware.bf16_wins() is False and training.sft_config(elsewhere).bf16 is False
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"another machine": true}'])
 def test_a_memory_of_another_machine_or_a_broken_one_does_not_count(content, elsewhere, monkeypatch):
-    from course_lib import pretrain
-
     (elsewhere / "build").mkdir()
     (elsewhere / "build" / "bf16.json").write_text(content)
     for answer in (True, False):
-        monkeypatch.setattr(pretrain, "bf16_pays", lambda device="cpu", answer=answer: answer)
-        assert bench.bf16_wins() is answer
+        monkeypatch.setattr(hardware, "bf16_pays", lambda device="cpu", answer=answer: answer)
+        assert hardware.bf16_wins() is answer

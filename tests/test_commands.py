@@ -12,9 +12,10 @@ import nbformat
 import pytest
 
 import course_lib as cl
-from course_lib import cli, doctor, notebooks, scoreboard
-from course_lib.errors import CourseError
-from course_lib.evaluation import Result
+from course_lib.base.errors import CourseError
+from course_lib.measure import scoreboard
+from course_lib.measure.evaluation import Result
+from course_lib.workshop import cli, doctor, notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "bitsandbytes", "matplotlib", "numpy")
@@ -191,21 +192,21 @@ def test_address_changes_pyproject_first_cell_and_badge(elsewhere):
 
 def test_a_row_is_kept_replaced_and_shown(elsewhere, monkeypatch):
     good = Result(0.9, 0.85, 0.93, 300, [], [])
-    cl.scoreboard.record("LoRA", None, good, lesson="05_lora")
-    row = cl.scoreboard.record("LoRA", None, Result(0.95, 0.9, 0.97, 300, [], []), lesson="05_lora", in_the_wild=good)
+    cl.scoreboard.record("LoRA", None, good, lesson="06_lora")
+    row = cl.scoreboard.record("LoRA", None, Result(0.95, 0.9, 0.97, 300, [], []), lesson="06_lora", in_the_wild=good)
     own = scoreboard.rows(scoreboard.student_file())
     assert own == [json.loads(json.dumps(row))] and set(row) == set(scoreboard.COLUMNS)
-    assert "| 05_lora | LoRA | 95.0 | 90.0–97.0 | 300 | 90.0 |" in scoreboard.table(own)
+    assert "| 06_lora | LoRA | 95.0 | 90.0–97.0 | 300 | 90.0 |" in scoreboard.table(own)
     monkeypatch.setattr(scoreboard, "base_sha256", lambda: "another")
     assert "LoRA (old base)" in scoreboard.table(own)
 
 
 def test_reset_deletes_one_lesson_or_all(elsewhere, capsys):
     good = Result(0.9, 0.85, 0.93, 300, [], [])
-    for lesson in ("05_lora", "06_qlora"):
+    for lesson in ("06_lora", "07_qlora"):
         cl.scoreboard.record("LoRA", None, good, lesson=lesson)
-    assert cli.main(["reset", "05_lora"]) == 0
-    assert [r["lesson"] for r in scoreboard.rows(scoreboard.student_file())] == ["06_qlora"]
+    assert cli.main(["reset", "06_lora"]) == 0
+    assert [r["lesson"] for r in scoreboard.rows(scoreboard.student_file())] == ["07_qlora"]
     assert cli.main(["reset"]) == 0
     assert not (elsewhere / "runs").exists()
 
@@ -229,7 +230,7 @@ def test_figures_return_their_summary(tmp_path):
 
 
 def test_rebuild_runs_in_order_resumes_and_can_start_later(elsewhere, monkeypatch):
-    from course_lib import rebuild
+    from course_lib.workshop import rebuild
 
     calls = []
     fail = {"reference"}
@@ -255,7 +256,7 @@ def test_rebuild_runs_in_order_resumes_and_can_start_later(elsewhere, monkeypatc
 
 
 def test_publishing_without_a_model_says_so(tmp_path):
-    from course_lib.build_data import publish_model
+    from course_lib.workshop.build_data import publish_model
 
     with pytest.raises(CourseError, match="no finished model"):
         publish_model(tmp_path)

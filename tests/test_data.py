@@ -7,8 +7,8 @@ import json
 import pytest
 
 import course_lib as cl
-from course_lib import data
-from course_lib.errors import CourseError
+from course_lib.base.errors import CourseError
+from course_lib.data import instructions as data
 from course_lib.gazette.tasks import COLUMNS
 
 GOOD = dict.fromkeys(COLUMNS, "x") | {"choices": []}
@@ -98,8 +98,8 @@ def test_to_messages_and_a_missing_column():
 def test_in_the_wild_is_frozen_balanced_and_in_two_halves():
     import collections
 
-    from course_lib.models import sha256
-    from course_lib.paths import home
+    from course_lib.base.paths import home
+    from course_lib.models.identity import sha256
 
     listing = json.loads((home() / "data" / "in_the_wild" / "checksums.json").read_text())
     assert len(listing) == 6

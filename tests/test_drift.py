@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from signatures import accepted, calls, complaints, dictionary_keys, keywords, source_of
 
-from course_lib import colab
+from course_lib.workshop import colab
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -190,7 +190,7 @@ def test_a_class_that_was_removed_is_caught():
 
 
 def settings() -> list[str]:
-    return dictionary_keys(source_of(ROOT / "course_lib" / "training.py"), "sft_config", "settings")
+    return dictionary_keys(source_of(ROOT / "course_lib" / "methods" / "run.py"), "common_settings", "settings")
 
 
 def test_the_wall_sees_what_our_source_passes():
@@ -202,7 +202,7 @@ def test_the_wall_sees_what_our_source_passes():
     assert "trust_remote_code" in seen["transformers.AutoTokenizer.from_pretrained"]
     assert "hidden_size" in seen["transformers.LlamaConfig"]
     assert seen["trl.SFTTrainer"] >= {"args", "processing_class", "peft_config"} and "trl.SFTConfig" in seen
-    assert "per_device_train_batch_size" in seen["sft_config"] and "epochs" in seen[".training.train"]
+    assert "per_device_train_batch_size" in seen["sft_config"] and "epochs" in seen["...methods.sft.train"]
     assert {"use_cpu", "bf16", "fp16", "report_to"} <= set(settings())
 
 

@@ -7,10 +7,12 @@ import random
 import pytest
 
 import course_lib as cl
-from course_lib.data import prompt_text
-from course_lib.errors import CourseError
-from course_lib.evaluation import chat_prompt, declines, paired_bootstrap, result, score, wilson, word_overlap
+from course_lib.base.errors import CourseError
+from course_lib.data.instructions import prompt_text
 from course_lib.gazette.tasks import COLUMNS
+from course_lib.measure.evaluation import declines, result, score, word_overlap
+from course_lib.measure.statistics import paired_bootstrap, wilson
+from course_lib.models.generation import chat_prompt
 
 
 def row(**fields):

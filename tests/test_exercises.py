@@ -8,13 +8,13 @@ import json
 import pytest
 
 import course_lib as cl
-from course_lib.errors import CourseError
-from course_lib.exercises import Exercise, lesson_names
+from course_lib.base.errors import CourseError
+from course_lib.lessons.exercise import Exercise, lesson_names
 
 
 def exercises():
     for name in lesson_names():
-        module = importlib.import_module(f"course_lib.lessons.lesson_{name}")
+        module = importlib.import_module(f"course_lib.lessons.lesson_{name}.exercises")
         for number, exercise in enumerate(module.EXERCISES, 1):
             yield pytest.param(exercise, id=f"{name[:2]}-q{number}")
 

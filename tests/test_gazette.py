@@ -128,8 +128,8 @@ def made():
 
 
 def test_committed_data_is_what_the_world_makes(made, tmp_path):
-    from course_lib.build_data import build
-    from course_lib.paths import home
+    from course_lib.base.paths import home
+    from course_lib.workshop.build_data import build
 
     build(tmp_path, say=lambda text: None)
     for path in sorted(tmp_path.iterdir()):
@@ -217,7 +217,7 @@ def test_splits_share_no_wording():
 
 
 def test_rows_have_the_schema_and_gold_answers_score(made):
-    from course_lib.evaluation import score
+    from course_lib.measure.evaluation import score
 
     for row in made["test"]:
         assert tuple(row) == tasks.COLUMNS

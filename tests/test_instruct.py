@@ -9,10 +9,11 @@ import pytest
 import torch
 
 import course_lib as cl
-from course_lib import instruct
-from course_lib.errors import CourseError
-from course_lib.sweeps import lesson_04_supervised_fine_tuning as sweep
-from course_lib.training import Run
+from course_lib.base.errors import CourseError
+from course_lib.base.run import Run
+from course_lib.lessons.lesson_05_instruction_tuning import experiments as sweep
+from course_lib.measure.evaluation import follows
+from course_lib.models import instruct
 
 IDS = torch.tensor([[5, 6, 7, 8]])
 
@@ -136,20 +137,20 @@ def test_a_run_without_an_adapter_is_refused(run, places):
 
 def test_the_form_is_judged_by_parsing():
     label = {"scorer": "label", "choices": ["urgent", "soon"]}
-    assert [sweep.follows(label, r) for r in (" Urgent.\n", "soon", "urgent\nnews", "quick", "")] == [
+    assert [follows(label, r) for r in (" Urgent.\n", "soon", "urgent\nnews", "quick", "")] == [
         True,
         True,
         *[False] * 3,
     ]
     word = {"scorer": "format", "label": "word", "output": "town"}
-    assert [sweep.follows(word, r) for r in (" courts", "the courts", "")] == [True, False, False]
+    assert [follows(word, r) for r in (" courts", "the courts", "")] == [True, False, False]
     objects = {"scorer": "format", "label": "json", "output": '{"name": "A", "tone": "neutral"}'}
     good, bad = (
         '{"tone": "x", "name": "y"}',
         ('{"name": "A"}', '["name", "tone"]', "name: A, tone: neutral", '{"name": "A"'),
     )
-    assert sweep.follows(objects, good) and not any(sweep.follows(objects, reply) for reply in bad)
-    assert sweep.follows({"scorer": "exact"}, "anything") is None
+    assert follows(objects, good) and not any(follows(objects, reply) for reply in bad)
+    assert follows({"scorer": "exact"}, "anything") is None
 
 
 def test_tone_items_differ_in_one_thing_at_a_time():

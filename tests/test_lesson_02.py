@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from course_lib.models import load_tokenizer
-from course_lib.sweeps import lesson_02_instruction_data as lesson
+from course_lib.lessons.lesson_02_instruction_data import experiments as lesson
+from course_lib.models.load import load_tokenizer
 
 
 def test_only_the_space_before_a_reply_goes():

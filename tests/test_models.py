@@ -14,9 +14,9 @@ import pytest
 import torch
 
 import course_lib as cl
-from course_lib import models
-from course_lib.errors import CourseError
+from course_lib.base.errors import CourseError
 from course_lib.gazette import corpus, tasks
+from course_lib.models import identity, load
 
 
 def test_base_model_loads_as_float32_from_bf16_safetensors(base):
@@ -25,7 +25,7 @@ def test_base_model_loads_as_float32_from_bf16_safetensors(base):
     assert model.num_parameters() <= 12_000_000
     from safetensors import safe_open
 
-    path = models.base_model_folder() / "model.safetensors"
+    path = identity.base_model_folder() / "model.safetensors"
     assert path.stat().st_size <= 25_000_000
     with safe_open(path, "pt") as file:
         assert all(file.get_tensor(name).dtype == torch.bfloat16 for name in file.keys())  # noqa: SIM118
@@ -35,7 +35,7 @@ def test_base_model_loads_as_float32_from_bf16_safetensors(base):
 def test_plain_transformers_gives_float32_too():
     from transformers import AutoModelForCausalLM
 
-    assert AutoModelForCausalLM.from_pretrained(models.base_model_folder()).dtype == torch.float32
+    assert AutoModelForCausalLM.from_pretrained(identity.base_model_folder()).dtype == torch.float32
 
 
 def test_weights_are_trained_and_write(base):
@@ -65,8 +65,8 @@ def test_hub_switched_off_says_so_at_once():
 
 def test_hub_out_of_reach_answers_within_five_seconds_of_asking(offline_env):
     code = (
-        "import time, course_lib as cl\nfrom course_lib import models\nfrom huggingface_hub import HfApi\nt = time.monotonic()\n"
-        "try:\n    models._resolve('nobody/nothing')\nexcept cl.CourseError as e:\n    print(time.monotonic() - t < 5, e.what)"
+        "import time, course_lib as cl\nfrom course_lib.models import load\nfrom huggingface_hub import HfApi\nt = time.monotonic()\n"
+        "try:\n    load.resolve_name('nobody/nothing')\nexcept cl.CourseError as e:\n    print(time.monotonic() - t < 5, e.what)"
     )
     env = {**offline_env, "COURSE_MODEL": "nobody/nothing"}
     env.pop("HF_HUB_OFFLINE", None)
@@ -75,11 +75,11 @@ def test_hub_out_of_reach_answers_within_five_seconds_of_asking(offline_env):
 
 
 def test_a_silent_hub_is_given_up(monkeypatch):
-    monkeypatch.setattr(models, "HUB_PATIENCE", 0.2)
+    monkeypatch.setattr(load, "HUB_PATIENCE", 0.2)
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *a, **k: time.sleep(3))
     started = time.monotonic()
     with pytest.raises(CourseError, match="out of reach"):
-        models._ask_hub("nobody/nothing")
+        load._ask_hub("nobody/nothing")
     assert time.monotonic() - started < 2
 
 
@@ -91,32 +91,32 @@ def test_unknown_hub_model(monkeypatch):
 
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", missing)
     with pytest.raises(CourseError, match="knows no model"):
-        models._ask_hub("nobody/nothing")
+        load._ask_hub("nobody/nothing")
 
 
 @pytest.fixture()
 def copy_of_base(tmp_path):
     target = tmp_path / "base_model"
-    shutil.copytree(models.base_model_folder(), target)
+    shutil.copytree(identity.base_model_folder(), target)
     return target
 
 
 def test_truncated_altered_and_missing_files_are_named(copy_of_base):
-    assert models.verify_base_model(copy_of_base)
+    assert identity.verify_base_model(copy_of_base)
     weights = copy_of_base / "model.safetensors"
     content = weights.read_bytes()
     weights.write_bytes(content[:-1000])
     with pytest.raises(CourseError, match=r"model\.safetensors has another checksum.*git checkout"):
-        models.verify_base_model(copy_of_base)
+        identity.verify_base_model(copy_of_base)
     weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(CourseError, match="checksum"):
-        models.verify_base_model(copy_of_base)
+        identity.verify_base_model(copy_of_base)
     weights.unlink()
     with pytest.raises(CourseError, match=r"model\.safetensors is missing"):
-        models.verify_base_model(copy_of_base)
+        identity.verify_base_model(copy_of_base)
     (copy_of_base / "checksums.json").unlink()
     with pytest.raises(CourseError, match="missing or incomplete"):
-        models.verify_base_model(copy_of_base)
+        identity.verify_base_model(copy_of_base)
 
 
 def test_missing_base_model_folder(monkeypatch, tmp_path):
@@ -152,7 +152,7 @@ def test_other_architecture_without_chat_template_or_pad(tmp_path, base):
     (tmp_path / "chat_template.jinja").unlink(missing_ok=True)
     GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=1, n_head=2)).save_pretrained(tmp_path)
     model, loaded = cl.load_model(tmp_path)
-    assert loaded.chat_template == models.PLAIN_CHAT_TEMPLATE
+    assert loaded.chat_template == load.PLAIN_CHAT_TEMPLATE
     assert loaded.pad_token_id not in (None, loaded.eos_token_id)
     assert isinstance(cl.ask(model, loaded, "Say something.", max_new_tokens=3), str)
 
@@ -181,7 +181,7 @@ def test_every_token_of_template_instructions_and_answers_is_common_in_the_corpu
 
     _, tokenizer = base
     sample = 20_000
-    log = json.loads((models.base_model_folder() / "training_log.json").read_text())
+    log = json.loads((identity.base_model_folder() / "training_log.json").read_text())
     seen: collections.Counter = collections.Counter()
     for encoding in tokenizer.backend_tokenizer.encode_batch_fast(
         list(corpus.documents(sample, log["recipe"]["seed"]))

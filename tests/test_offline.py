@@ -17,7 +17,7 @@ HOUR = 3600  # seconds; each cell has its own, shorter limit
 EXECUTE = """
 import sys
 from pathlib import Path
-from course_lib.notebooks import execute
+from course_lib.workshop.notebooks import execute
 
 failure = execute(Path(sys.argv[1]), Path(sys.argv[2]))
 sys.exit(failure or 0)

@@ -13,9 +13,9 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from course_lib import pretrain
-from course_lib.errors import CourseError
-from course_lib.pretrain import Recipe
+from course_lib.base.errors import CourseError
+from course_lib.workshop import pretrain
+from course_lib.workshop.pretrain import Recipe
 
 TINY = Recipe(
     cycles=((15_360, 4e-3, 512), (15_360, 1.5e-3, 1024)), vocabulary=512, hidden=64, layers=2, heads=2, kv_heads=1, mlp=64, context=64,
@@ -24,7 +24,7 @@ TINY = Recipe(
 RUN = """
 import json, sys
 from pathlib import Path
-from course_lib.pretrain import Recipe, pretrain, read_recipe
+from course_lib.workshop.pretrain import Recipe, pretrain, read_recipe
 pretrain(read_recipe(Path(sys.argv[1])), Path(sys.argv[2]), save_every=10, compile_model=False, progress=lambda t: print(t, flush=True))
 """
 

@@ -8,10 +8,10 @@ import re
 
 import pytest
 
-from course_lib import probe
-from course_lib.card import _value
 from course_lib.gazette import grammar, pages
-from course_lib.models import base_model_folder, sha256
+from course_lib.models.identity import base_model_folder, sha256
+from course_lib.workshop import probe
+from course_lib.workshop.card import _value
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import course_lib as cl
-from course_lib import models
-from course_lib.errors import CourseError
+from course_lib.base.errors import CourseError
+from course_lib.models import four_bits
 
 
 def configurations():
@@ -146,7 +146,7 @@ def test_training_with_evaluation_steps_gives_the_same_adapter(folders, tmp_path
     from peft import LoraConfig
     from trl import SFTTrainer
 
-    from course_lib.training import sft_config
+    from course_lib.methods.sft import sft_config
 
     rows = cl.to_messages(cl.load_instructions("section")["train"].select(range(16)))
     trained = {}
@@ -178,7 +178,7 @@ def test_a_packed_model_is_refused(folders):
         layer.support_avx512bf16_for_cpu = True
     cl.perplexity(model, tokenizer, ["The shares rose."])
     with pytest.raises(CourseError, match="packed for reading only"):
-        models.keep_unpacked(model)
+        four_bits.keep_unpacked(model)
 
 
 def test_a_model_marked_as_packed_is_refused_on_any_processor(folders):
@@ -186,7 +186,7 @@ def test_a_model_marked_as_packed_is_refused_on_any_processor(folders):
     four_bit_layers(model)[0].weight.quant_state.packing_format_for_cpu = True
     rows = cl.load_instructions("section")["train"].select(range(4))
     with pytest.raises(CourseError, match="packed for reading only"):
-        models.keep_unpacked(model)
+        four_bits.keep_unpacked(model)
     with pytest.raises(CourseError, match="packed for reading only"):
         cl.train(rows, model=model, tokenizer=tokenizer, max_steps=1, quiet=True)
 
@@ -216,7 +216,7 @@ def test_linear_layers_are_four_bit_and_the_rest_is_not(folders, family):
     assert not any(layer.support_avx512bf16_for_cpu for layer in layers)
     assert {layer.weight.quant_state.quant_type for layer in layers} == {"nf4"}
     assert all(layer.weight.quant_state.nested for layer in layers)
-    assert models.in_four_bits(model) and not model.training
+    assert four_bits.in_four_bits(model) and not model.training
     plain = [p for p in model.parameters() if type(p).__name__ != "Params4bit"]
     assert {p.dtype for p in plain} == {torch.float32}
     assert type(model.get_output_embeddings()) is torch.nn.Linear
@@ -264,7 +264,7 @@ def test_an_adapter_is_saved_loaded_and_merged_exactly(folders, family, tmp_path
         again, _ = cl.load_adapter(tmp_path, cl.load_model(folders[family], quantization="nf4")[0])
         assert torch.equal(again(input_ids=IDS).logits, wanted)
         merged = cl.merge(again)
-        assert not models.in_four_bits(merged) and not hasattr(merged, "peft_config")
+        assert not four_bits.in_four_bits(merged) and not hasattr(merged, "peft_config")
         assert torch.allclose(merged(input_ids=IDS).logits, wanted, atol=1e-4)
 
 

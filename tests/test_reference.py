@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 import types
 
 import pytest
 
-from course_lib import reference
-from course_lib.errors import CourseError
+from course_lib.base.errors import CourseError
+from course_lib.lessons import reference
 
 
 @pytest.fixture
@@ -24,9 +23,9 @@ def sweep_of(monkeypatch, tmp_path):
             ran.append(seed)
             return {"accuracy": seed / 10}
 
-        module = types.ModuleType("course_lib.sweeps.lesson_99_test")
+        module = types.ModuleType("course_lib.lessons.lesson_99_test.experiments")
         module.jobs = lambda: (({"seed": seed}, lambda seed=seed: work(seed)) for seed in seeds)
-        monkeypatch.setitem(sys.modules, "course_lib.sweeps.lesson_99_test", module)
+        monkeypatch.setattr(reference, "experiments", lambda lesson: module)
         return ran
 
     monkeypatch.setattr(reference, "lessons", lambda: ["99_test"])

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 import course_lib as cl
-from course_lib import checkpoints
-from course_lib.errors import CourseError
+from course_lib.base.errors import CourseError
+from course_lib.methods import checkpoints
 
 pytestmark = pytest.mark.slow
 

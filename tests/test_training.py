@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import course_lib as cl
-from course_lib.errors import CourseError
-from course_lib.training import _two_groups
+from course_lib.base.errors import CourseError
+from course_lib.methods.sft import _two_groups
 
 pytestmark = pytest.mark.slow
 
@@ -144,7 +144,7 @@ def test_a_batch_is_cut_where_least_padding_is_left():
 def test_four_bit_weights_are_counted_whole_and_packed_ones_refused(rows):
     from peft import LoraConfig
 
-    from course_lib import measure
+    from course_lib.measure import memory as measure
 
     model, tokenizer = cl.load_model(quantization="nf4")
     plain = measure.parameters(model).total
@@ -163,8 +163,6 @@ def test_bad_input(rows):
         cl.train(rows.select([]))
     with pytest.raises(CourseError, match="no column output"):
         cl.train(rows.remove_columns("output"))
-    with pytest.raises(CourseError, match="Unknown method 'ppo'"):
-        cl.train(rows, method="ppo")
 
 
 def test_progress_is_printed(rows, capsys):

@@ -1,1 +1,1 @@
-"""The exercises of each lesson: checks, hints, solutions and plausible wrong answers."""
+"""What belongs to one lesson: exercises, reference runs, claims, pictures; and the machinery that they share."""

@@ -1,0 +1,52 @@
+"""Which precision wins on this machine: what `course bench` measured, else what the processor has units for."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .paths import home
+
+if TYPE_CHECKING:
+    pass
+
+
+def bf16_wins() -> bool:
+    """Whether `cl.train` uses bf16 autocast on this CPU: as measured by `course bench`, else where there are units for it."""
+
+    try:
+        return bool(json.loads(_memory().read_text(encoding="utf-8"))[_machine()])
+    except (OSError, ValueError, KeyError, TypeError):
+        return bf16_pays()
+
+
+def note(wins: bool) -> None:
+    """Write the finding into `build/bf16.json`; a folder that cannot be written to is no reason to stop."""
+    path = _memory()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({_machine(): wins}) + "\n", encoding="utf-8")
+    except OSError:
+        pass
+
+
+def _memory() -> Path:
+    return home() / "build" / "bf16.json"
+
+
+def _machine() -> str:
+    """What the finding depends on: the processor's units, the threads, the version of torch."""
+    import torch
+
+    return f"{torch.backends.cpu.get_cpu_capability()} {os.cpu_count()} {torch.get_num_threads()} {torch.__version__}"
+
+
+def bf16_pays(device: str = "cpu") -> bool:
+    """bf16 autocast helps on GPUs that have bf16 units and on CPUs with AVX512-BF16 or AMX."""
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -1,0 +1,1 @@
+"""Data for training: instruction rows, preferences, sentences in the wild; checked line by line."""

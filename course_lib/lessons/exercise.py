@@ -1,0 +1,112 @@
+"""Exercises: `lesson = cl.start("00_start_here")`, then `lesson.q1.check(answer)`, `.hint()`, `.solution()`.
+
+Three outcomes: *correct*; *incorrect*, with the reason and not the answer; *not attempted yet*, when the cell still
+holds its stub `...`. Nothing raises, so that Run All works with nothing solved. The exercises themselves stand in
+`course_lib/lessons/`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..base.errors import CourseError
+from ..base.paths import home
+
+
+@dataclass
+class Exercise:
+    """One question. `judge(answer)` returns `None` when right, else one sentence that says what is wrong."""
+
+    name: str
+    judge: Callable[[Any], str | None]
+    hints: tuple[str, ...]
+    answer: str  # the source code of a solution; its last statement assigns the variable `answer`
+    wrong: tuple[str, ...]  # source of plausible wrong answers, for the tests
+    shown: int = field(default=0, repr=False)
+
+    def verdict(self, answer: Any) -> tuple[str, str]:
+        """`("correct" | "incorrect" | "not attempted", message)`."""
+        if answer is ... or answer is None:
+            return "not attempted", f"{self.name}: not attempted yet. Replace the ... and run the cell again."
+        try:
+            reason = self.judge(answer)
+        except Exception as error:  # a wrong type reaches the judge's own code; say so instead of a traceback
+            reason = f"it could not be checked ({type(error).__name__}: {error}). Is it of the kind that the question asks for?"
+        if reason is None:
+            return "correct", f"{self.name}: correct."
+        return "incorrect", f"{self.name}: incorrect: {reason}"
+
+    def check(self, answer: Any = ...) -> None:
+        """Print the verdict on an answer."""
+        print(self.verdict(answer)[1])
+
+    def hint(self) -> None:
+        """Print the next hint; after the last, the first again."""
+        print(
+            f"Hint {self.shown % len(self.hints) + 1} of {len(self.hints)}: {self.hints[self.shown % len(self.hints)]}"
+        )
+        self.shown += 1
+
+    def solution(self) -> None:
+        """Print one solution."""
+        print(self.answer)
+
+
+class Lesson:
+    """The exercises of a lesson as `q1`, `q2`, …, and its predictions."""
+
+    def __init__(self, name: str, exercises: list[Exercise]) -> None:
+        self.name = name
+        self.exercises = exercises
+        for number, exercise in enumerate(exercises, 1):
+            setattr(self, f"q{number}", exercise)
+
+    def __repr__(self) -> str:
+        return f"Lesson {self.name}: {len(self.exercises)} exercises"
+
+    def picture(self) -> str:
+        """Draw the idea of the lesson, as on a whiteboard; returns its summary in one sentence.
+
+        The drawing is `draw(axes)` in the lesson's `picture.py`. Raises `CourseError` for a lesson without one.
+        """
+        from ..measure.plots import drawing
+
+        try:
+            module = importlib.import_module(f"course_lib.lessons.lesson_{self.name}.picture")
+        except ModuleNotFoundError:
+            raise CourseError(f"Lesson {self.name} has no picture.", "Go on without it.") from None
+        return drawing(module.draw)
+
+    def predict(self, question: str, guess: Any = ...) -> None:
+        """Note a guess before the run; kept in `runs/predictions.jsonl` for the end of the course."""
+        if guess is ...:
+            print("No prediction yet: replace the ... with your guess, or go on without one.")
+            return
+        path = home() / "runs" / "predictions.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        row = {"lesson": self.name, "question": question, "guess": guess, "time": time.strftime("%Y-%m-%dT%H:%M:%S")}
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        print(f"Noted: {guess}. We shall see.")
+
+
+def lesson_names() -> list[str]:
+    """The lessons whose notebook exists, in order."""
+    return sorted(path.stem for path in (home() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+def start(name: str) -> Lesson:
+    """Open a lesson: its exercises, bound to `q1`, `q2`, …; raises `CourseError` for an unknown name."""
+    try:
+        module = importlib.import_module(f"course_lib.lessons.lesson_{name}.exercises")
+    except ModuleNotFoundError as error:
+        if error.name not in (f"course_lib.lessons.lesson_{name}", f"course_lib.lessons.lesson_{name}.exercises"):
+            raise
+        known = ", ".join(lesson_names())
+        raise CourseError(f"There is no lesson '{name}'.", f"The lessons are: {known}.") from None
+    return Lesson(name, module.EXERCISES)

@@ -1,0 +1,114 @@
+"""Exercise of lesson 04: the mask of a conversation."""
+
+from __future__ import annotations
+
+from ..exercise import Exercise
+
+OPEN, END = "<|im_start|>", "<|im_end|>"
+
+
+def _turn(role: str, *words: str) -> list[str]:
+    return [OPEN, role, "\n", *words, END, "\n"]
+
+
+# (name of the conversation, its tokens)
+TALKS = (
+    ("one question, one answer", _turn("user", " Tone", "?") + _turn("assistant", " negative")),
+    (
+        "two questions, two answers",
+        _turn("user", " Tone", "?")
+        + _turn("assistant", " negative")
+        + _turn("user", " And", " the", " name", "?")
+        + _turn("assistant", " Bel", "wick", " Foods"),
+    ),
+    ("no answer yet", _turn("user", " Tone", "?")),
+    ("an answer of two lines", _turn("user", " List", ".") + _turn("assistant", " one", "\n", " two")),
+    (
+        "a question about an assistant",
+        _turn("user", " Is", " the", "assistant", " right", "?") + _turn("assistant", " No"),
+    ),
+)
+
+
+def right_mask(tokens: list[str]) -> list[bool]:
+    """What the assistant writes: from after its header to its end mark."""
+    counted, inside = [], False
+    for i, token in enumerate(tokens):
+        inside = inside or tokens[max(0, i - 3) : i] == [OPEN, "assistant", "\n"]
+        counted.append(inside)
+        inside = inside and token != END
+    return counted
+
+
+def judge_mask(answer) -> str | None:
+    """A function from tokens to booleans, tried on the conversations above."""
+    if not callable(answer):
+        return f"the answer is a function (answer = counted), not a {type(answer).__name__}."
+    for name, tokens in TALKS:
+        got, wanted = list(answer(list(tokens))), right_mask(tokens)
+        if len(got) != len(wanted):
+            return f"for the conversation '{name}' of {len(wanted)} tokens your function returns {len(got)} values."
+        for i, (mine, right) in enumerate(zip(got, wanted, strict=True)):
+            if bool(mine) == right or (
+                i and wanted[i - 1] and tokens[i - 1] == END
+            ):  # the line break after the end mark may count
+                continue
+            if tokens[i] == END and right:
+                return f"'{name}': the assistant's end mark must count, or the model never learns to stop."
+            if tokens[i] in (OPEN, "assistant") or tokens[max(0, i - 2) : i] == [OPEN, "assistant"]:
+                return f"'{name}', token {i} ({tokens[i]!r}): the header is given to the model; it does not write it."
+            if right:
+                return f"'{name}', token {i} ({tokens[i]!r}): the assistant writes it, and your mask leaves it out."
+            return f"'{name}', token {i} ({tokens[i]!r}): the user wrote that, and your mask counts it."
+    return None
+
+
+EXERCISES = [
+    Exercise(
+        "Exercise 1",
+        judge_mask,
+        (
+            "Walk through the tokens and remember whether you are inside an answer. An answer begins after the three tokens "
+            "'<|im_start|>', 'assistant', '\\n'.",
+            "The end mark itself still belongs to the answer: note the value for the token first, leave the answer afterwards.",
+        ),
+        "def counted(tokens):\n"
+        "    values, inside = [], False\n"
+        "    for i, token in enumerate(tokens):\n"
+        "        if tokens[max(0, i - 3) : i] == ['<|im_start|>', 'assistant', '\\n']:\n"
+        "            inside = True\n"
+        "        values.append(inside)\n"
+        "        if token == '<|im_end|>':\n"
+        "            inside = False\n"
+        "    return values\n\n\n"
+        "answer = counted",
+        (
+            "answer = lambda tokens: [True] * len(tokens)",
+            "def counted(tokens):\n"
+            "    values, inside = [], False\n"
+            "    for i, token in enumerate(tokens):\n"
+            "        if token == '<|im_end|>':\n"
+            "            inside = False\n"
+            "        values.append(inside)\n"
+            "        if tokens[max(0, i - 2) : i + 1] == ['<|im_start|>', 'assistant', '\\n']:\n"
+            "            inside = True\n"
+            "    return values\n\n\n"
+            "answer = counted",
+            "def counted(tokens):\n"
+            "    values, inside = [], False\n"
+            "    for token in tokens:\n"
+            "        inside = inside or token == 'assistant'\n"
+            "        values.append(inside)\n"
+            "        inside = inside and token != '<|im_end|>'\n"
+            "    return values\n\n\n"
+            "answer = counted",
+            "def counted(tokens):\n"
+            "    if 'assistant' not in tokens:\n"
+            "        return [False] * len(tokens)\n"
+            "    last = len(tokens) - 1 - tokens[::-1].index('assistant')\n"
+            "    return [i > last + 1 for i in range(len(tokens))]\n\n\n"
+            "answer = counted",
+            "answer = [True, False]",
+        ),
+    ),
+]

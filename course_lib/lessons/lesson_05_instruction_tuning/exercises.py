@@ -1,0 +1,154 @@
+"""Exercises of lesson 05: a saving, and a JSON check that does not trust its eyes."""
+
+from __future__ import annotations
+
+from ..exercise import Exercise
+
+# (reply, keys, obeyed?, what a function that gets it wrong has overlooked)
+REPLIES = (
+    ('{"name": "Belwick Foods", "tone": "negative"}', ("name", "tone"), True, "that is an object with just these keys"),
+    ('{"tone": "negative", "name": "Belwick Foods"}', ("name", "tone"), True, "the order of keys means nothing in JSON"),
+    (' {"section": "town", "tone": "neutral"}\n', ("section", "tone"), True, "white space around JSON is allowed"),
+    ("name: Belwick Foods, tone: negative", ("name", "tone"), False, "that mentions both keys and is no JSON"),
+    ("{'name': 'Belwick Foods', 'tone': 'negative'}", ("name", "tone"), False, "single quotes are Python's, not JSON's"),
+    ('Here it is: {"name": "A", "tone": "neutral"}', ("name", "tone"), False, "a program that reads replies chokes on the words before"),
+    ('{"name": "Belwick Foods"}', ("name", "tone"), False, "one of the keys is missing"),
+    ('{"name": "A", "tone": "neutral", "section": "town"}', ("name", "tone"), False, "nobody asked for a third key"),
+    ('["name", "tone"]', ("name", "tone"), False, "that is JSON, and a list"),
+    ('"name and tone"', ("name", "tone"), False, "that is JSON, and a string"),
+    ('{"name": "A", "tone": "neu', ("name", "tone"), False, "it was cut off before the end"),
+    ("", ("name", "tone"), False, "a model may reply with nothing at all"),
+)  # fmt: skip
+
+
+def judge_json(answer) -> str | None:
+    """A function from a reply and the keys that were asked for to True or False, tried on the replies above."""
+    if not callable(answer):
+        return f"the answer is a function (answer = obeys), not a {type(answer).__name__}."
+    for reply, keys, wanted, why in REPLIES:
+        try:
+            got = answer(reply, keys)
+        except Exception as error:
+            return f"for the reply {reply!r} your function raises {type(error).__name__}: {why}."
+        if bool(got) != wanted:
+            return f"for the reply {reply!r} and the keys {keys} your function returns {got!r}: {why}."
+    return None
+
+
+# (curve from the base, curve from the instruct start, target, the saving, what a wrong function has overlooked)
+CURVES = (
+    ({8: 0.30, 32: 0.60, 128: 0.80, 512: 0.90}, {8: 0.60, 32: 0.82, 128: 0.88, 512: 0.91}, 0.80, 4.0, "128 examples against 32"),
+    ({8: 0.30, 32: 0.60, 128: 0.80, 512: 0.90}, {8: 0.60, 32: 0.82, 128: 0.88, 512: 0.91}, 0.60, 4.0, "32 examples against 8"),
+    ({8: 0.30, 32: 0.60, 128: 0.80, 512: 0.90}, {8: 0.60, 32: 0.82, 128: 0.88, 512: 0.91}, 0.90, 1.0, "both need 512"),
+    ({8: 0.50, 32: 0.70, 128: 0.85}, {8: 0.40, 32: 0.60, 128: 0.71}, 0.70, 0.25, "a worse start is possible, and is a saving below one"),
+    ({8: 0.30, 32: 0.40, 128: 0.50}, {8: 0.60, 32: 0.70, 128: 0.80}, 0.80, None, "the base start never gets there, so no factor is known"),
+    ({8: 0.30, 32: 0.85, 128: 0.80}, {8: 0.90, 32: 0.90, 128: 0.90}, 0.85, 4.0, "32 examples are the first that reach it, though 128 fall back"),
+    ({128: 0.80, 8: 0.30, 32: 0.60}, {128: 0.88, 32: 0.82, 8: 0.60}, 0.80, 4.0, "the sizes may come in any order"),
+)  # fmt: skip
+
+
+def saving(base: dict[int, float], instruct: dict[int, float], target: float) -> float | None:
+    """How many times fewer examples the instruct start needs to reach `target`; `None` where a curve never reaches it.
+
+    A curve is accuracy by number of examples. The first size that reaches the target counts; nothing is interpolated.
+    """
+    reached = [[n for n, accuracy in curve.items() if accuracy >= target] for curve in (base, instruct)]
+    return min(reached[0]) / min(reached[1]) if all(reached) else None
+
+
+def judge_saving(answer) -> str | None:
+    """A function of two curves and a target, tried on the curves above."""
+    if not callable(answer):
+        return f"the answer is a function (answer = saving), not a {type(answer).__name__}."
+    for base, start, target, wanted, why in CURVES:
+        case = f"base {base}, instruct {start}, target {target}"
+        try:
+            got = answer(dict(base), dict(start), target)
+        except Exception as error:
+            return f"for {case} your function raises {type(error).__name__}: {why}."
+        if got is None or wanted is None:
+            if got is not wanted:
+                return f"for {case} your function returns {got!r}, and it should return {wanted!r}: {why}."
+        elif abs(got - wanted) > 1e-6:
+            return f"for {case} your function returns {got:g}, and it should return {wanted:g}: {why}."
+    return None
+
+
+EXERCISES = [
+    Exercise(
+        "Exercise 2",
+        judge_saving,
+        (
+            "For each curve find the smallest size whose accuracy is at least the target: min of a list, if it is not empty.",
+            "How many times *fewer* examples: the base's size divided by the instruct start's. None when either list is empty.",
+        ),
+        "def saving(base, instruct, target):\n"
+        "    reached = [[n for n, accuracy in curve.items() if accuracy >= target] for curve in (base, instruct)]\n"
+        "    if not all(reached):\n"
+        "        return None\n"
+        "    return min(reached[0]) / min(reached[1])\n\n\n"
+        "answer = saving",
+        (
+            "def saving(base, instruct, target):\n"
+            "    reached = [[n for n, a in curve.items() if a >= target] for curve in (base, instruct)]\n"
+            "    return min(reached[1]) / min(reached[0]) if all(reached) else None\n\n\n"
+            "answer = saving",
+            "def saving(base, instruct, target):\n"
+            "    reached = [[n for n, a in curve.items() if a > target] for curve in (base, instruct)]\n"
+            "    return min(reached[0]) / min(reached[1]) if all(reached) else None\n\n\n"
+            "answer = saving",
+            "def saving(base, instruct, target):\n"
+            "    reached = [[n for n, a in curve.items() if a >= target] for curve in (base, instruct)]\n"
+            "    return min(reached[0]) / min(reached[1])\n\n\n"
+            "answer = saving",
+            "answer = lambda base, instruct, target: max(instruct.values()) / max(base.values())",
+            "def saving(base, instruct, target):\n"
+            "    reached = [[n for n, a in curve.items() if a < target] for curve in (base, instruct)]\n"
+            "    return max(reached[0]) / max(reached[1]) if all(reached) else None\n\n\n"
+            "answer = saving",
+            "answer = 4",
+        ),
+    ),
+    Exercise(
+        "Exercise 3",
+        judge_json,
+        (
+            "json.loads(reply) raises json.JSONDecodeError for anything that is no JSON; catch it and return False.",
+            "A list and a string are JSON too: ask isinstance(found, dict) before you look at the keys, and compare them as sets.",
+        ),
+        "import json\n\n\n"
+        "def obeys(reply, keys):\n"
+        "    try:\n"
+        "        found = json.loads(reply)\n"
+        "    except json.JSONDecodeError:\n"
+        "        return False\n"
+        "    return isinstance(found, dict) and set(found) == set(keys)\n\n\n"
+        "answer = obeys",
+        (
+            "answer = lambda reply, keys: all(key in reply for key in keys)",
+            "import json\n\n\nanswer = lambda reply, keys: set(json.loads(reply)) == set(keys)",
+            "import json\n\n\n"
+            "def obeys(reply, keys):\n"
+            "    try:\n"
+            "        return set(json.loads(reply)) == set(keys)\n"
+            "    except ValueError:\n"
+            "        return False\n\n\n"
+            "answer = obeys",
+            "import json\n\n\n"
+            "def obeys(reply, keys):\n"
+            "    try:\n"
+            "        return tuple(json.loads(reply)) == tuple(keys)\n"
+            "    except ValueError:\n"
+            "        return False\n\n\n"
+            "answer = obeys",
+            "import ast\n\n\n"
+            "def obeys(reply, keys):\n"
+            "    try:\n"
+            "        return set(ast.literal_eval(reply.strip())) == set(keys)\n"
+            "    except (ValueError, SyntaxError):\n"
+            "        return False\n\n\n"
+            "answer = obeys",
+            "answer = True",
+        ),
+    ),
+]

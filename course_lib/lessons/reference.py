@@ -1,0 +1,102 @@
+"""The course's own runs, in `data/reference/`, for lessons that show more seeds and settings than two minutes allow.
+
+`sweep` runs the jobs of one lesson (`experiments.py` in its folder), one line of `data/reference/<lesson>.jsonl` a job; what an interrupted sweep had finished is not run again. `runs` reads them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+from ..base.errors import CourseError
+from ..base.paths import home
+from ..models.identity import base_sha256
+
+SEEDS = (0, 1, 2)
+
+
+def lessons() -> list[str]:
+    """The lessons that have reference runs: those whose `experiments.py` has `jobs`, in order."""
+    folder = Path(__file__).parent
+    found = (path.parent.name for path in folder.glob("lesson_*/experiments.py"))
+    return sorted(name.removeprefix("lesson_") for name in found if hasattr(experiments(name), "jobs"))
+
+
+def experiments(lesson: str) -> ModuleType:
+    """The module with the reference runs of `lesson_<name>`."""
+    return importlib.import_module(f".{lesson}.experiments", __package__)
+
+
+def runs_file(lesson: str) -> Path:
+    """Where the reference runs of a lesson are kept (committed)."""
+    return home() / "data" / "reference" / f"{lesson}.jsonl"
+
+
+def runs(lesson: str) -> list[dict]:
+    """The reference runs of a lesson: dictionaries `key`, `metrics`, `base_sha256`, `seconds`.
+
+    Raises `CourseError` when they are missing or a line is broken.
+    """
+    path = runs_file(lesson)
+    found = read_rows(path)
+    if not found:
+        raise CourseError(
+            f"The reference runs of {lesson} are missing: {path}.",
+            f"Restore them with: git checkout -- data/reference; or make them: course sweep {lesson}",
+        )
+    return found
+
+
+def sweep(lesson: str, say: Callable[[str], None] = print) -> Path:
+    """Run every job of `course_lib.lessons.lesson_<lesson>.experiments` that the present base model has no line for; returns the file.
+
+    Each finished job is written at once, so a killed sweep goes on where it stopped. Lines of another base model, and of
+    settings that are no longer asked for, are dropped. Raises `CourseError` for a lesson without a sweep or two equal keys.
+    """
+    if lesson not in lessons():
+        raise CourseError(f"{lesson} has no sweep.", f"These have one: {', '.join(lessons()) or 'none yet'}.")
+    jobs = list(experiments(f"lesson_{lesson}").jobs())
+    wanted = [_name(key) for key, _ in jobs]
+    if len(set(wanted)) < len(wanted):
+        twin = next(name for name in wanted if wanted.count(name) > 1)
+        raise CourseError(f"The sweep of {lesson} has two jobs with the key {twin}.", "Give each job its own settings.")
+    path, base = runs_file(lesson), base_sha256()
+    done = {_name(r["key"]): r for r in read_rows(path) if r["base_sha256"] == base and _name(r["key"]) in wanted}
+    say(f"{lesson}: {len(done)} of {len(jobs)} jobs done before")
+    for number, (key, work) in enumerate(jobs, 1):
+        if _name(key) in done:
+            continue
+        started = time.monotonic()
+        metrics = work()
+        seconds = round(time.monotonic() - started, 1)
+        done[_name(key)] = {"key": key, "metrics": metrics, "base_sha256": base, "seconds": seconds}
+        write_rows(path, [done[name] for name in wanted if name in done])
+        said = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in metrics.items())
+        say(f"{number}/{len(jobs)} {_name(key)}: {said} ({seconds:.0f} s)")
+    write_rows(path, [done[name] for name in wanted])
+    return path
+
+
+def _name(key: dict) -> str:
+    return json.dumps(key, sort_keys=True)
+
+
+def read_rows(path: Path) -> list[dict]:
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.exists() else [], 1):
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise CourseError(f"{path}, line {number}, column {error.colno}: not JSON.", "Delete that line.") from None
+    return found
+
+
+def write_rows(path: Path, rows: list[dict]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    fresh.replace(path)

@@ -1,0 +1,196 @@
+"""One row per run, one JSON object a line: the student's in `runs/`, the course's reference runs in `data/reference/`.
+
+A row says which technique, on which base (by checksum, so that a stale row shows), at what cost, and how well, with
+intervals: see `COLUMNS`.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..base.errors import CourseError
+from ..base.paths import home
+from ..models.identity import base_model_folder, base_of, base_sha256, model_name
+from .memory import checkpoint_bytes
+
+if TYPE_CHECKING:
+    from ..base.run import Run
+    from .evaluation import Result
+
+
+COLUMNS = (
+    "run_id", "lesson", "technique", "model", "base_sha256", "source", "seeds", "hardware", "versions", "metrics", "cost",
+)  # fmt: skip
+
+COURSE = "course base model"
+PACKAGES = ("torch", "transformers", "trl", "peft")
+
+
+def student_file() -> Path:
+    """Where the student's rows go (git-ignored)."""
+    return home() / "runs" / "scoreboard.jsonl"
+
+
+def reference_file(lesson: str) -> Path:
+    """The committed rows of a lesson."""
+    return home() / "data" / "reference" / "scoreboard" / f"{lesson or 'other'}.jsonl"
+
+
+def record(
+    technique: str,
+    run: Run | None,
+    result: Result,
+    *,
+    lesson: str = "",
+    source: str = "student",
+    seeds: Sequence[int] | None = None,
+    forgetting: dict[str, float] | None = None,
+    peak_memory_bytes: int | None = None,
+    **metrics: Result,
+) -> dict:
+    """Append one row and return it. `result` is the task's accuracy; further results by name (`in_the_wild=…`).
+
+    `forgetting` is what `cl.forgetting` returned: the row keeps the mean over the sections, and the least and the most.
+    `peak_memory_bytes` is what `cl.measure.peak_memory` found for one training step. A second row of the same lesson,
+    technique and source replaces the first.
+    """
+    named = {"accuracy": result, **metrics}
+    rises = sorted(forgetting.values()) if forgetting else []
+    row = {
+        "run_id": f"{lesson or 'run'}-{technique}-{time.strftime('%Y%m%dT%H%M%S')}".lower().replace(" ", "-"),
+        "lesson": lesson,
+        "technique": technique,
+        **_base(run),
+        "source": source,
+        "seeds": list(seeds) if seeds is not None else [run.seed] if run else [],
+        "hardware": platform.machine(),
+        "versions": {name: version(name) for name in PACKAGES},
+        "metrics": {
+            name: {
+                "value": round(r.value, 4),
+                "low": round(r.low, 4),
+                "high": round(r.high, 4),
+                "n": getattr(r, "n", None),
+            }
+            for name, r in named.items()
+        },
+        "cost": _cost(run),
+    }
+    if rises:
+        mean = sum(rises) / len(rises)
+        spread = {"value": mean, "low": rises[0], "high": rises[-1]}
+        row["metrics"]["forgetting"] = {k: round(v, 4) for k, v in spread.items()} | {"n": len(rises)}
+    if peak_memory_bytes is not None:
+        row["cost"]["peak_memory_bytes"] = int(peak_memory_bytes)
+    path = student_file() if source == "student" else reference_file(lesson)
+    kept = [r for r in rows(path) if (r["lesson"], r["technique"], r["model"]) != (lesson, technique, row["model"])]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.write_text("".join(json.dumps(r) + "\n" for r in [*kept, row]), encoding="utf-8")
+    fresh.replace(path)
+    return row
+
+
+def _base(run: Run | None) -> dict[str, str]:
+    """The model that a run began with and its checksum: from the run, not from the environment."""
+    if run is None:
+        own = model_name() == str(base_model_folder())
+        return {"model": COURSE if own else Path(model_name()).name, "base_sha256": base_sha256()}
+    base = base_of(run.model)
+    return {
+        "model": COURSE if base["model"] == "data/base_model" else base["model"],
+        "base_sha256": base["sha256"] or base["model"],
+    }
+
+
+def _cost(run: Run | None) -> dict:
+    if run is None:
+        nothing = {"trainable_parameters": 0, "trainable_percent": 0.0, "seconds": 0.0, "tokens_per_second": 0}
+        return nothing | {"checkpoint_bytes": 0}
+    return {
+        "trainable_parameters": run.trainable_parameters,
+        "trainable_percent": round(100 * run.trainable_parameters / run.total_parameters, 3),
+        "seconds": round(run.seconds, 1),
+        "tokens_per_second": round(run.tokens / max(run.seconds, 1e-9)),
+        "checkpoint_bytes": checkpoint_bytes(run),
+    }
+
+
+def rows(path: Path | None = None) -> list[dict]:
+    """The rows of one file, or of both (reference first). A broken line raises `CourseError` with file and line."""
+    if path is None:
+        committed = sorted(reference_file("").parent.glob("*.jsonl"))
+        return [row for file in [*committed, student_file()] for row in rows(file)]
+    if not path.exists():
+        return []
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row = json.loads(line)
+            missing = [c for c in COLUMNS if c not in row]
+        except json.JSONDecodeError as error:
+            raise CourseError(f"{path}, line {number}, column {error.colno}: not JSON.", "Delete that line.") from None
+        if missing:
+            raise CourseError(f"{path}, line {number}: no {', '.join(missing)}.", "Delete that line.")
+        found.append(row)
+    return found
+
+
+def table(chosen: list[dict] | None = None) -> str:
+    """The scoreboard as a Markdown table; rows measured on another base model are marked `(old base)`.
+
+    A column that no row has a figure for is left out.
+    """
+    current = base_sha256()
+    found = rows() if chosen is None else chosen
+    columns = [column for column in TABLE if column[0] in ALWAYS or any(column[2](row) for row in found)]
+    lines = [
+        "| " + " | ".join(name for name, _, _ in columns) + " |",
+        "|" + "|".join(rule for _, rule, _ in columns) + "|",
+    ]
+    for row in found:
+        stale = {"technique": row["technique"] + ("" if row["base_sha256"] == current else " (old base)")}
+        lines.append("| " + " | ".join(cell(row | stale) or "–" for _, _, cell in columns) + " |")
+    return "\n".join(lines)
+
+
+def _percent(name: str) -> Callable[[dict], str]:
+    return lambda row: f"{100 * row['metrics'][name]['value']:.1f}" if name in row["metrics"] else ""
+
+
+def _interval(row: dict) -> str:
+    accuracy = row["metrics"]["accuracy"]
+    return f"{100 * accuracy['low']:.1f}–{100 * accuracy['high']:.1f}"
+
+
+def _forgetting(row: dict) -> str:
+    found = row["metrics"].get("forgetting")
+    return f"{found['value']:+.3f}" if found else ""
+
+
+def _megabytes(name: str) -> Callable[[dict], str]:
+    return lambda row: f"{row['cost'][name] / 1e6:.2f}" if row["cost"].get(name) else ""
+
+
+TABLE = (  # heading, alignment, and what a row says there
+    ("lesson", "---", lambda row: row["lesson"]),
+    ("technique", "---", lambda row: row["technique"]),
+    ("accuracy, %", "---:", _percent("accuracy")),
+    ("95 % interval", "---", _interval),
+    ("n", "---:", lambda row: f"{row['metrics']['accuracy']['n'] or 0:,}"),
+    ("in the wild, %", "---:", _percent("in_the_wild")),
+    ("forgetting, nats", "---:", _forgetting),
+    ("trained, %", "---:", lambda row: f"{row['cost']['trainable_percent']:.2f}"),
+    ("checkpoint, MB", "---:", _megabytes("checkpoint_bytes")),
+    ("peak memory, MB", "---:", _megabytes("peak_memory_bytes")),
+    ("seconds", "---:", lambda row: f"{row['cost']['seconds']:.0f}"),
+    ("whose", "---", lambda row: row["source"]),
+)
+
+ALWAYS = {"lesson", "technique", "accuracy, %", "95 % interval", "n", "trained, %", "seconds", "whose"}

@@ -1,0 +1,1 @@
+"""Training methods over TRL, with arguments that are right on this machine."""

@@ -1,0 +1,250 @@
+"""What every training has in common: the model to begin with, the settings of this machine, and one way to run a trainer.
+
+`cl.train`, `cl.train_reward`, `cl.train_dpo` and `cl.train_rl` choose a TRL trainer and its settings; `fit` runs it: in silence,
+with progress, checkpoints and resume, and puts back what the trainer changed on the model, also when it is interrupted.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any
+
+from ..base.errors import CourseError
+from ..base.quiet import hushed
+from ..base.run import Run
+from ..measure.memory import parameters
+
+if TYPE_CHECKING:
+    from peft import PeftConfig
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainingArguments
+
+WARM_UP = 0.1  # share of the steps in which the rate rises; rounded down, since a run of one step must learn
+SAVES = 10  # checkpoints of a run that has an output_dir, unless save_steps says otherwise
+
+
+def resolve(
+    model: PreTrainedModel | str | os.PathLike | None,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    peft_config: PeftConfig | None = None,
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model to train and its tokenizer: `None` and names are loaded afresh, a live model is taken as it is.
+
+    Raises `CourseError` for a `peft_config` on a model that already carries an adapter.
+    """
+    from ..models.four_bits import keep_unpacked
+    from ..models.load import load_model, load_tokenizer
+
+    if model is None or isinstance(model, (str, os.PathLike)):
+        model, own = load_model(model)
+        tokenizer = own if tokenizer is None else tokenizer
+    elif tokenizer is None:
+        tokenizer = load_tokenizer(model.config.name_or_path)
+    if peft_config is not None and hasattr(model, "peft_config"):
+        raise CourseError(
+            "This model already carries an adapter, and a second one on top would train both.",
+            "Leave model out to load afresh, or merge the adapter first.",
+        )
+    return keep_unpacked(model), tokenizer
+
+
+def common_settings(output_dir: str | os.PathLike) -> dict[str, Any]:
+    """The settings that every TRL configuration needs on this machine, said aloud.
+
+    TRL's defaults ask for bf16 on a GPU and for gradient checkpointing; a CPU has neither to gain. bf16 is used where
+    it was measured to win (`course bench`), else where the processor has units for it.
+    """
+    import torch
+
+    from ..base.hardware import bf16_pays, bf16_wins
+
+    gpu = torch.cuda.is_available()
+    settings = {
+        "output_dir": str(output_dir),
+        "use_cpu": not gpu,
+        "bf16": bf16_pays("cuda") if gpu else bf16_wins(),
+        "fp16": False,
+        "activation_checkpointing": False,  # the new name of gradient_checkpointing, which TRL switches on
+        "dataloader_pin_memory": gpu,
+        "dataloader_num_workers": 0,
+        "optim": "adamw_torch_fused",
+        "lr_scheduler_type": "cosine",
+        "weight_decay": 0.0,
+        "include_num_input_tokens_seen": "non_padding",
+        "logging_steps": 5,
+        "logging_first_step": True,
+        "logging_nan_inf_filter": False,  # a loss that is not a number must show
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+    }
+    return settings
+
+
+def schedule(
+    rows: int, *, batch_size: int, epochs: float, max_steps: int, output_dir: str | os.PathLike | None, **arguments: Any
+) -> dict[str, Any]:
+    """`arguments` with warm-up and, where there is an `output_dir`, checkpoints: what follows from the number of steps."""
+    from .checkpoints import KEPT
+
+    together = batch_size * arguments.get("gradient_accumulation_steps", 1)
+    steps = max_steps if max_steps > 0 else epochs * math.ceil(rows / together)
+    arguments.setdefault("warmup_steps", int(WARM_UP * steps))
+    if output_dir:
+        saving = {"save_strategy": "steps", "save_steps": max(1, int(steps / SAVES)), "save_total_limit": KEPT}
+        arguments = saving | arguments
+    return arguments
+
+
+def folder_for(output_dir: str | os.PathLike | None, resume: bool = False) -> Path:
+    """Where a run may write. Raises `CourseError` for `resume` without an `output_dir`."""
+    if resume and not output_dir:
+        raise CourseError(
+            "There is nowhere to resume from: resume=True needs an output_dir.",
+            "Give output_dir the folder that the stopped run was given, such as runs/my_run.",
+        )
+    return Path(output_dir) if output_dir else Path(mkdtemp(prefix="course-"))
+
+
+def fit(
+    make: Callable[[list[TrainerCallback]], Any],
+    *,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    data: Any,
+    peft_config: PeftConfig | None,
+    config: TrainingArguments,
+    resume: bool = False,
+    quiet: bool = False,
+) -> Run:
+    """Run the trainer that `make(callbacks)` builds around `model`, and return the record of it.
+
+    `data` are the rows as the trainer gets them; with `model`, `peft_config` and `config` they make the fingerprint by which a
+    checkpoint is recognised. Afterwards, also after an interruption, the model's own `forward` is back and it is in evaluation mode.
+    Raises `CourseError` for the checkpoints of another run, a disk too full, and at the first loss that is not finite.
+    """
+    from . import checkpoints
+
+    with hushed():
+        from transformers import PrinterCallback, TrainerState
+    folder = Path(config.output_dir)
+    saves = config.save_strategy != "no"
+    mine = checkpoints.fingerprint(model, data, peft_config, config.to_dict()) if saves or resume else {}
+    forward = model.__dict__.get("forward")
+    progress = _progress(quiet)
+    trainer = None
+    try:
+        with hushed():
+            trainer = make([progress])
+        trainer.remove_callback(PrinterCallback)
+        _stop_when_not_finite(trainer)
+        start = checkpoints.newest_whole(folder, mine) if resume else None
+        done = TrainerState.load_from_json(str(start / "trainer_state.json")) if start else None
+        before = checkpoints.seconds_of(start) if start else 0.0
+        started = time.monotonic()
+        if done and done.global_step >= done.max_steps:
+            checkpoints.restore(trainer.model, start)
+            trainer.state = done
+            seconds = before
+        else:
+            if saves:
+                folder.mkdir(parents=True, exist_ok=True)
+                size, there = checkpoints.estimate(trainer.model), len(list(folder.glob("checkpoint-*")))
+                checkpoints.check_room(folder, size, max(1, (config.save_total_limit or 1) + 1 - there))
+                clock = lambda: before + time.monotonic() - started  # noqa: E731
+                trainer.add_callback(checkpoints.keeper(folder, mine, size, clock))
+            with hushed():
+                trainer.train(resume_from_checkpoint=str(start) if start else None)
+            seconds = before + time.monotonic() - started
+    except KeyboardInterrupt:
+        step = trainer.state.global_step if trainer is not None else 0
+        print(f"Interrupted: the model holds the weights after {step} steps.")
+        raise
+    finally:
+        trained = model if trainer is None else trainer.model
+        _restore(trained, forward)
+        trained.eval()
+    counts = parameters(trained)
+    return Run(
+        model=trained,
+        tokenizer=tokenizer,
+        trainer=trainer,
+        seconds=seconds,
+        rows=_rows_read(trainer.state.global_step, len(trainer.train_dataset), config),
+        tokens=int(trainer.state.num_input_tokens_seen),
+        losses=[entry["loss"] for entry in trainer.state.log_history if "loss" in entry],
+        trainable_parameters=counts.trainable,
+        total_parameters=counts.total,
+        learning_rate=config.learning_rate,
+        seed=config.seed,
+        history=list(trainer.state.log_history),
+    )
+
+
+def _rows_read(steps: int, rows: int, config: TrainingArguments) -> int:
+    """Rows that were trained on in so many steps: the last step of a pass may be short."""
+    together = config.per_device_train_batch_size * config.gradient_accumulation_steps
+    passes, rest = divmod(steps, math.ceil(rows / together))
+    return passes * rows + min(rows, rest * together)
+
+
+def _stop_when_not_finite(trainer) -> None:
+    """Raise at the first loss that is not a finite number; training on would destroy the model in silence."""
+    step = trainer.training_step
+
+    def checked(*args, **kwargs):
+        loss = step(*args, **kwargs)
+        if not math.isfinite(float(loss)):
+            raise CourseError(
+                f"The loss is {float(loss)} in step {trainer.state.global_step + 1}, at a learning rate of "
+                f"{trainer.args.learning_rate:g}: the model is destroyed.",
+                "Load it afresh and lower the learning rate; if the rate is small, look for rows or weights that are not numbers.",
+            )
+        return loss
+
+    trainer.training_step = checked
+
+
+def inner(model: PreTrainedModel) -> PreTrainedModel:
+    """The model inside a PEFT model; any other as it is."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def _restore(model, forward) -> None:
+    """Undo what SFTTrainer patched onto the instance; otherwise a deep copy computes with the original's weights."""
+    for module in {id(m): m for m in (model, getattr(model, "base_model", model), inner(model))}.values():
+        if forward is None:
+            module.__dict__.pop("forward", None)
+        elif "forward" in module.__dict__:
+            module.__dict__["forward"] = forward
+
+
+def _progress(quiet: bool, measures: Sequence[str] = ("loss",)):
+    """A callback that prints some eight lines over a run: step, what is measured, seconds left."""
+    from transformers import TrainerCallback
+
+    class Progress(TrainerCallback):
+        def on_train_begin(self, args, state, control, **kwargs):
+            self.started, self.printed, self.first = time.monotonic(), -1, state.global_step
+
+        def on_step_end(self, args, state, control, **kwargs):
+            control.should_log = control.should_log or state.global_step == state.max_steps
+            return control
+
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            if quiet or not any(name in (logs or {}) for name in measures):
+                return
+            slot = 8 * state.global_step // max(1, state.max_steps)
+            if slot == self.printed and state.global_step < state.max_steps:
+                return
+            self.printed = slot
+            taken = time.monotonic() - self.started
+            left = taken / max(1, state.global_step - self.first) * (state.max_steps - state.global_step)
+            told = "   ".join(f"{name} {logs[name]:.3f}" for name in measures if name in logs)
+            print(f"step {state.global_step:4d}/{state.max_steps}   {told}   {left:3.0f} s left")
+
+    return Progress()

@@ -1,0 +1,190 @@
+"""Supervised fine-tuning: TRL's `SFTTrainer`, with arguments that are right on this machine.
+
+Nothing here trains anything itself. `train` chooses batches and rates, hands the work to TRL, and undoes what the
+trainer changed on the model. `run.trainer` stays open for a look: TRL's `SFTTrainer`, but for one hook (`_trainer_class`).
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import os
+from typing import TYPE_CHECKING, Any
+
+from ..base.errors import CourseError
+from ..base.quiet import hushed
+from ..base.run import Run
+from ..data.instructions import to_messages
+from ..measure.memory import parameters
+from ..models.generation import has_virtual_tokens
+from .run import common_settings, fit, folder_for, inner, resolve, schedule
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from peft import PeftConfig
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+SMALL = 50_000_000  # parameters; below this the rates published for billions are far too low
+RATES = {(True, False): 5e-4, (True, True): 1.5e-3, (False, False): 2e-5, (False, True): 2e-4}  # (small?, adapter?)
+WORTH = 0.1  # a batch is cut in two where that saves so large a share of its tokens
+
+
+def usual_rate(model: PreTrainedModel, adapter: bool) -> float:
+    """A learning rate that suits the model's size, for all weights or for an adapter."""
+    return RATES[parameters(model).total < SMALL, adapter]
+
+
+def train(
+    data: Dataset,
+    *,
+    model: PreTrainedModel | str | os.PathLike | None = None,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    peft_config: PeftConfig | None = None,
+    learning_rate: float | None = None,
+    epochs: float = 1,
+    max_steps: int = -1,
+    batch_size: int = 8,
+    seed: int = 0,
+    output_dir: str | os.PathLike | None = None,
+    resume: bool = False,
+    quiet: bool = False,
+    **arguments: Any,
+) -> Run:
+    """Fine-tune on instruction rows with TRL's `SFTTrainer`; the loss counts the answer only.
+
+    `model`: `None` or a name loads afresh, so no run can spoil another; a live model is trained *in place*. `peft_config`
+    trains an adapter instead of all weights. `epochs`, or `max_steps` of `batch_size` rows if positive.
+    `learning_rate=None` takes a rate that suits the model's size. `**arguments` go to `SFTConfig` as they are.
+
+    With `output_dir` a checkpoint is saved ten times in a run (or every `save_steps`) and two are kept. `resume=True` goes on
+    from the newest whole one, to the same weights, bit for bit, as a run that was never stopped; a finished run is returned
+    as it is; without a checkpoint training begins. Checkpoints hold pickled optimizer state: resume from your own only.
+
+    Raises `CourseError` for an empty dataset, missing columns, a `peft_config` on a model that already
+    carries an adapter, `resume` without `output_dir` or with another run's checkpoints, a disk too full for checkpoints, a loss
+    that is not finite, or 4-bit weights that are packed for reading only.
+    """
+    with hushed():
+        from transformers import set_seed
+
+    folder = folder_for(output_dir, resume)
+    if len(data) == 0:
+        raise CourseError("There is nothing to train on: the dataset is empty.", "Check the filter that made it.")
+    rows = to_messages(data)
+    set_seed(seed)
+    model, tokenizer = resolve(model, tokenizer, peft_config)
+    adapter = peft_config is not None or hasattr(model, "peft_config")
+    config = sft_config(
+        folder,
+        learning_rate=usual_rate(model, adapter) if learning_rate is None else learning_rate,
+        num_train_epochs=epochs,
+        max_steps=max_steps,
+        per_device_train_batch_size=batch_size,
+        seed=seed,
+        **schedule(
+            len(data), batch_size=batch_size, epochs=epochs, max_steps=max_steps, output_dir=output_dir, **arguments
+        ),
+    )
+
+    def make(callbacks):
+        return _trainer_class()(
+            model,
+            args=config,
+            train_dataset=rows,
+            processing_class=tokenizer,
+            peft_config=copy.deepcopy(peft_config),  # PEFT writes into it
+            callbacks=callbacks,
+        )
+
+    return fit(
+        make,
+        model=model,
+        tokenizer=tokenizer,
+        data=rows,
+        peft_config=peft_config,
+        config=config,
+        resume=resume,
+        quiet=quiet,
+    )
+
+
+def sft_config(output_dir: str | os.PathLike, **arguments: Any):
+    """`trl.SFTConfig` with every setting that matters on this machine said aloud (`common_settings`); `arguments` override.
+
+    Rows come in random order: batches of like length pad less, but in a mixture they are batches of one task (measured, 1,500
+    rows of eleven tasks: names copied 0 and 73 % of the time).
+    """
+    with hushed():
+        from trl import SFTConfig
+
+    settings = {
+        "warmup_steps": 0.1,
+        "max_length": 512,
+        "packing": False,
+        "completion_only_loss": True,
+        "train_sampling_strategy": "random",
+    }
+    return SFTConfig(**(common_settings(output_dir) | settings | arguments))
+
+
+def _trainer_class():
+    """TRL's `SFTTrainer` with one hook: less is computed for the same loss."""
+    import torch
+    import torch.nn.functional as F
+
+    with hushed():
+        from trl import SFTTrainer
+
+    def answers_loss(model, ids, labels, mask) -> torch.Tensor:
+        """Cross-entropy summed over the answers; the largest layer is asked about no other position."""
+        counted = (labels[:, 1:] != -100).any(0)  # logits at a position are about the next one
+        columns = counted.nonzero().flatten() - labels.shape[1]  # from the end: virtual tokens may stand in front
+        logits = model(input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=columns).logits
+        targets = labels[:, columns + 1]
+        kept = targets != -100
+        return F.cross_entropy(logits[kept].float(), targets[kept], reduction="sum")
+
+    class AnswerTrainer(SFTTrainer):
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            """The same loss as TRL's, for less: prompts need no logits, and short rows need not be as long as the longest.
+
+            Padding stands behind the text, where causal attention cannot look, so there the mask may go as well.
+            """
+            if return_outputs or not self._plain():
+                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            ids, labels, mask = inputs["input_ids"], inputs["labels"], inputs["attention_mask"]
+            behind = not has_virtual_tokens(model) and bool((mask[:, 1:] <= mask[:, :-1]).all())
+            if behind:
+                loss = sum(
+                    answers_loss(model, ids[rows, :width], labels[rows, :width], None)
+                    for rows, width in _two_groups(mask.sum(1).tolist())
+                )
+            else:
+                loss = answers_loss(model, ids, labels, mask)
+            count = (labels[:, 1:] != -100).sum() if num_items_in_batch is None else num_items_in_batch
+            return loss / torch.as_tensor(count).clamp(min=1)
+
+        def _plain(self) -> bool:
+            """Whether nothing is asked for that needs TRL's own loss: packing, other losses, experts, several processes."""
+            forward = type(inner(self.model)).forward
+            return (
+                self.args.loss_type == "nll"
+                and self.compute_loss_func is None
+                and self.label_smoother is None
+                and not (self.padding_free or self.aux_loss_enabled)
+                and self.accelerator.num_processes == 1
+                and "logits_to_keep" in inspect.signature(forward).parameters
+            )
+
+    return AnswerTrainer
+
+
+def _two_groups(lengths: list[int]) -> list[tuple[list[int], int]]:
+    """A batch's rows as short ones and long ones, each with its width, cut where least padding is left; whole if that saves little."""
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    longest, whole = lengths[order[-1]], len(order) * lengths[order[-1]]
+    tokens = [cut * lengths[order[cut - 1]] + (len(order) - cut) * longest for cut in range(1, len(order))]
+    if not tokens or min(tokens) > (1 - WORTH) * whole:
+        return [(list(range(len(lengths))), longest)]
+    cut = tokens.index(min(tokens)) + 1
+    return [(order[:cut], lengths[order[cut - 1]]), (order[cut:], longest)]

@@ -1,0 +1,1 @@
+"""Models: loading, identity, adapters, four bits, generation."""

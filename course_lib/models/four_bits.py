@@ -1,0 +1,62 @@
+"""Weights in four bits, by bitsandbytes: what to multiply in, and how to keep them trainable on a CPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..base.errors import CourseError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+
+QUANTIZATIONS = ("nf4", "fp4")
+
+
+def four_bits_config(kind: str, double_quant: bool):
+    """transformers' `BitsAndBytesConfig` for the linear layers; the output layer is left out by default."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=kind,
+        bnb_4bit_use_double_quant=double_quant,
+        bnb_4bit_compute_dtype=compute_dtype(),
+    )
+
+
+def compute_dtype() -> torch.dtype:
+    """In which dtype 4-bit weights are multiplied after they are unpacked: bfloat16 on a GPU that has it, else float32.
+
+    On a CPU float32, also where bfloat16 would be to hand: it computes exactly what the unpacked weights say (tested), and at
+    the size of models that a CPU can train unpacking costs more than the product. Under autocast the product is bfloat16 anyway.
+    """
+    import torch
+
+    gpu = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if gpu else torch.float32
+
+
+def keep_unpacked(model: PreTrainedModel) -> PreTrainedModel:
+    """Keep bitsandbytes from repacking 4-bit weights in evaluation; returns the model. Any other model is left alone.
+
+    On processors with AVX512-BF16, `Linear4bit` rearranges its weights at the first evaluation or `generate()`, for a fast
+    kernel that has no gradient, and never puts them back. Training afterwards goes wrong without a word: the
+    gradient ends at the layer. Raises `CourseError` if that has happened to this model.
+    """
+    for name, module in model.named_modules():
+        if not hasattr(module, "support_avx512bf16_for_cpu"):
+            continue
+        if getattr(getattr(module.weight, "quant_state", None), "packing_format_for_cpu", False):
+            raise CourseError(
+                f"The 4-bit weights of this model have been packed for reading only ({name}); it would train wrongly.",
+                "Load it afresh with cl.load_model(quantization=…), which keeps them from being packed.",
+            )
+        module.support_avx512bf16_for_cpu = False
+    return model
+
+
+def in_four_bits(model: PreTrainedModel) -> bool:
+    """Whether a model, or the model inside a PEFT model, keeps its linear layers in four bits."""
+    return any(type(p).__name__ == "Params4bit" for p in model.parameters())

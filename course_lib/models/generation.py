@@ -1,0 +1,153 @@
+"""Ask a model: prompts in its chat template, batched by length, greedy unless a temperature is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from ..base.errors import CourseError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+BATCH_TOKENS = 12_000  # prompt tokens, padding included, in one batch of generation
+
+
+def chat_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
+    """`text` as one user turn in the model's chat template, ready for the answer."""
+    return tokenizer.apply_chat_template(
+        [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
+    )
+
+
+def encode_exchange(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str) -> tuple[list[int], list[int]]:
+    """Token ids of a user turn ready for the answer, and of the answer up to and with the mark that ends it.
+
+    Both come from the model's chat template, as in training and asking; what the template writes behind the end mark is left out.
+    """
+    user = [{"role": "user", "content": prompt}]
+    whole = tokenizer.apply_chat_template([*user, {"role": "assistant", "content": answer}], tokenize=False)
+    start = chat_prompt(tokenizer, prompt)
+    if not whole.startswith(start):  # a template that writes another header for a turn that is there already
+        start = whole[: whole.rindex(answer)] if answer and answer in whole else whole
+    given = tokenizer(start, add_special_tokens=False)["input_ids"]
+    ids = tokenizer(whole, add_special_tokens=False)["input_ids"]
+    if ids[: len(given)] != given:  # a token reaches over the border: encode the two parts on their own
+        ids = given + tokenizer(whole[len(start) :], add_special_tokens=False)["input_ids"]
+    said, ends = ids[len(given) :], {tokenizer.eos_token_id, *tokenizer.all_special_ids}
+    end = next((i for i, token in enumerate(said) if token in ends), len(said) - 1)
+    return given, said[: end + 1]
+
+
+def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The ids that end a reply: the tokenizer's end mark, the generation config's, and what the template writes behind an answer."""
+    said = encode_exchange(tokenizer, "a", "b")[1]
+    stops = {tokenizer.eos_token_id, *(i for i in said[-1:] if i in tokenizer.all_special_ids)}
+    configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    stops.update(configured if isinstance(configured, (list, tuple)) else [configured])
+    return sorted(i for i in stops if i is not None)
+
+
+def context_of(model: PreTrainedModel) -> int:
+    """How many tokens of text a model can hold: its positions, less the virtual tokens that stand before them."""
+    limit = getattr(model.config, "max_position_embeddings", None) or 10**9
+    return limit - virtual_tokens(model)
+
+
+def virtual_tokens(model: PreTrainedModel) -> int:
+    """How many virtual tokens stand before the text (prompt tuning, prefix tuning, P-tuning); 0 for any other model."""
+    return int(model.active_peft_config.num_virtual_tokens) if has_virtual_tokens(model) else 0
+
+
+def generate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    *,
+    chat: bool = True,
+    max_new_tokens: int = 32,
+    temperature: float = 0.0,
+    seed: int | None = None,
+) -> list[str]:
+    """Replies to `prompts`, in their order, without special tokens; greedy unless `temperature` > 0.
+
+    `chat` puts each prompt into the chat template; without it the model continues the bare text. Prompts are batched by
+    length with padding on the left; a model with virtual tokens gets batches of equal length, since padding between
+    the virtual tokens and the text would change its answers. A prompt that does not fit into the model's context beside
+    `max_new_tokens` loses its beginning, and a printed sentence says how many did. Raises `CourseError` when `max_new_tokens`
+    alone fills the context.
+    """
+    import torch
+
+    if not prompts:
+        return []
+    room = context_of(model) - max_new_tokens
+    if room < 1:
+        raise CourseError(
+            f"max_new_tokens={max_new_tokens} leaves no room for a prompt: the context holds {context_of(model)} tokens.",
+            "Ask for fewer new tokens.",
+        )
+    texts = [chat_prompt(tokenizer, p) if chat else p for p in prompts]
+    bos = tokenizer.bos_token or ""
+    texts = [t if chat else bos + t for t in texts]
+    encoded = [tokenizer(t, add_special_tokens=False)["input_ids"] for t in texts]
+    cut = sum(len(ids) > room for ids in encoded)
+    if cut:
+        print(f"{cut} of {len(encoded)} prompts are longer than {room} tokens and lose their beginning.")
+        encoded = [ids[-room:] for ids in encoded]
+    stops = stop_tokens(model, tokenizer)
+    if not chat and tokenizer.bos_token_id is not None:
+        stops.append(tokenizer.bos_token_id)
+    options = {"do_sample": temperature > 0, "max_new_tokens": max_new_tokens, "eos_token_id": stops}
+    options["pad_token_id"] = tokenizer.pad_token_id
+    if temperature > 0:
+        options |= {"temperature": temperature, "top_k": 0, "top_p": 1.0}
+    if seed is not None:
+        torch.manual_seed(seed)
+    replies: list[str] = [""] * len(texts)
+    model.eval()
+    with torch.inference_mode():
+        for batch in length_batches(encoded, equal=has_virtual_tokens(model)):
+            ids, mask = padded([encoded[i] for i in batch], tokenizer.pad_token_id, left=True)
+            out = model.generate(input_ids=ids.to(model.device), attention_mask=mask.to(model.device), **options)
+            for row, i in enumerate(batch):
+                replies[i] = tokenizer.decode(out[row, ids.shape[1] :], skip_special_tokens=True)
+    return replies
+
+
+def padded(rows: Sequence[Sequence[int]], pad: int, *, left: bool = False):
+    """Token ids as one tensor (rows, width) and its attention mask, padded on the right, or on the left for generation."""
+    import torch
+
+    width = max(len(row) for row in rows)
+    ids = torch.full((len(rows), width), pad)
+    mask = torch.zeros_like(ids)
+    for i, row in enumerate(rows):
+        place = slice(width - len(row), width) if left else slice(0, len(row))
+        ids[i, place] = torch.tensor(row, dtype=torch.long)
+        mask[i, place] = 1
+    return ids, mask
+
+
+def has_virtual_tokens(model) -> bool:
+    config = getattr(model, "active_peft_config", None)
+    return bool(config is not None and config.is_prompt_learning)
+
+
+def length_batches(encoded: list[list[int]], equal: bool) -> Iterable[list[int]]:
+    """Indices sorted by length, cut where a padded batch would pass `BATCH_TOKENS`, or where the length changes."""
+    batch: list[int] = []
+    for i in sorted(range(len(encoded)), key=lambda i: len(encoded[i])):
+        full = batch and (len(batch) + 1) * len(encoded[i]) > BATCH_TOKENS
+        if full or (batch and equal and len(encoded[i]) != len(encoded[batch[0]])):
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def ask(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str, **options) -> str:
+    """One instruction, one reply, with the space before it stripped. Options as for `generate`."""
+    return generate(model, tokenizer, [text], **options)[0].strip()

@@ -1,0 +1,73 @@
+"""Which model is in use, where its files lie, and whether they are the ones that were committed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..base.errors import CourseError
+from ..base.paths import home
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def base_model_folder() -> Path:
+    """The folder of the course's own base model."""
+    return home() / "data" / "base_model"
+
+
+def model_name(name: str | os.PathLike | None = None) -> str:
+    """What to load: `name`, else `COURSE_MODEL`, else the course's own model."""
+    return str(name or os.environ.get("COURSE_MODEL") or base_model_folder())
+
+
+RESTORE = "Restore it with: git checkout -- data/base_model"
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def verify_base_model(folder: Path | None = None) -> dict[str, str]:
+    """Compare the base model's files with `checksums.json`; return the checksums or raise `CourseError`."""
+    folder = folder or base_model_folder()
+    listing = folder / "checksums.json"
+    if not listing.exists():
+        raise CourseError(f"The course's base model is missing or incomplete: {listing} is not there.", RESTORE)
+    expected = json.loads(listing.read_text())
+    for name, digest in expected.items():
+        path = folder / name
+        if not path.exists():
+            raise CourseError(f"The course's base model is incomplete: {path} is missing.", RESTORE)
+        if sha256(path) != digest:
+            raise CourseError(
+                f"The course's base model was altered or cut short: {path} has another checksum.", RESTORE
+            )
+    return expected
+
+
+def base_of(model: PreTrainedModel) -> dict[str, str | None]:
+    """Name and checksum of the files that a model was loaded from; a hub model has no checksum."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    name = str(inner.config.name_or_path)
+    if Path(name) == base_model_folder():
+        return {"model": "data/base_model", "sha256": sha256(base_model_folder() / "model.safetensors")}
+    digests = [sha256(path) for path in sorted(Path(name).glob("*.safetensors"))] if Path(name).is_dir() else []
+    return {"model": Path(name).name if digests else name, "sha256": "-".join(digests) or None}
+
+
+def first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:160]}" if text else type(error).__name__
+
+
+def base_sha256() -> str:
+    """Checksum of the base model in use: the course's own, or the name of another model."""
+    if model_name() == str(base_model_folder()):
+        return json.loads((base_model_folder() / "checksums.json").read_text())["model.safetensors"]
+    return model_name()

@@ -1,0 +1,1 @@
+"""What makes and checks the course: commands, the base model, notebooks, cards."""

@@ -1,0 +1,195 @@
+"""The command `course …`; `course --help` lists what it can do. Every line of output is meant for a person."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ..base.errors import CourseError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status. A `CourseError` becomes two lines on stderr."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except CourseError as error:
+        print(f"{error.what}\n{error.next}", file=sys.stderr)
+        return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    parser = argparse.ArgumentParser(
+        prog="course", description="Techniques for Fine-Tuning LLMs, from the command line."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    command("doctor", _doctor, "check this machine: one line a check, with the mend")
+
+    sub = command(
+        "run", _run, "execute the notebooks in order, into build/course/, with the scoreboard and an index.html"
+    )
+    sub.add_argument("notebooks", nargs="*", help="names such as 00_start_here (default: all)")
+    sub.add_argument("--route", choices=["half-day"], help="only the lessons of a route")
+    sub.add_argument("--in-place", action="store_true", help="write the outputs into notebooks/ (for a commit)")
+
+    sub = command("corpus", _corpus, "write documents of the Gazette: the same bytes for the same seed")
+    sub.add_argument("--documents", type=int, default=1000)
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--out", type=Path, help="a file (default: standard output)")
+
+    command("data", _data, "regenerate data/instructions from the world")
+
+    sub = command("pretrain", _pretrain, "train the base model from nothing, or go on where the last run stopped")
+    sub.add_argument("--tokens", type=float, help="how many tokens to train on")
+    sub.add_argument("--minutes", type=float, help="as many tokens as fit into this time here")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--folder", type=Path, help="where checkpoints go (default: build/pretrain)")
+    sub.add_argument("--no-compile", action="store_true", help="do without torch.compile (needs a C++ compiler)")
+    sub.add_argument("--publish", action="store_true", help="copy the finished model to data/base_model")
+
+    sub = command("probe", _probe, "measure the nine gates of the base model")
+    sub.add_argument("--model", type=Path, help="a model folder (default: data/base_model)")
+    sub.add_argument("--json", action="store_true", help="print only the JSON")
+    sub.add_argument("--details", action="store_true", help="with --json: everything measured beside each gate")
+
+    sub = command(
+        "rebuild", _rebuild, "regenerate, in order and resumable, everything derived from the world or the base model"
+    )
+    sub.add_argument("--from", dest="first", default="world", help="world, base, card, reference or notebooks")
+    sub.add_argument("--tokens", type=float, help="tokens for the base model (default: the recipe's)")
+    sub.add_argument("--fresh", action="store_true", help="forget what an earlier rebuild had finished")
+
+    sub = command("sweep", _sweep, "run the reference runs of a lesson into data/reference; finished ones are skipped")
+    sub.add_argument("lesson", nargs="?", help="such as 06_lora (default: all lessons that have a sweep)")
+
+    sub = command("bench", _bench, "time cl.train, a plain loop and TRL in turns, on short rows")
+    sub.add_argument("--rows", type=int, default=512)
+    sub.add_argument("--rounds", type=int, default=5)
+    sub.add_argument("--json", action="store_true", help="print only the JSON")
+
+    sub = command(
+        "address", _address, "write the repository's address where it is needed: pyproject, first cells, badges"
+    )
+    sub.add_argument("url", help="such as https://github.com/you/your-course")
+
+    sub = command("reset", _reset, "delete the student's own runs and results, or those of one lesson")
+    sub.add_argument("lesson", nargs="?", help="such as 00_start_here (default: all)")
+    return parser
+
+
+def _doctor(options) -> int:
+    from . import doctor
+
+    return 0 if doctor.run() else 1
+
+
+def _run(options) -> int:
+    from . import notebooks
+
+    names = options.notebooks or notebooks.route(options.route)
+    return notebooks.run(names, in_place=options.in_place)
+
+
+def _corpus(options) -> None:
+    from ..gazette.corpus import documents
+    from ..gazette.pages import END_OF_DOCUMENT
+
+    out = options.out.open("w", encoding="ascii", newline="\n") if options.out else sys.stdout
+    for text in documents(options.documents, options.seed):
+        out.write(f"{text}\n{END_OF_DOCUMENT}\n")
+    if options.out:
+        out.close()
+
+
+def _data(options) -> None:
+    from .build_data import build
+
+    build()
+
+
+def _pretrain(options) -> None:
+    from . import pretrain
+
+    seed, make = options.seed, pretrain.Recipe
+    recipe = make.of(int(options.tokens), seed=seed) if options.tokens else make(seed=seed)
+    folder = pretrain.pretrain(
+        recipe, options.folder, minutes=options.minutes, compile_model=not options.no_compile,
+        progress=lambda text: print(text, flush=True),
+    )  # fmt: skip
+    if options.publish:
+        from .build_data import publish_model
+
+        folder = publish_model(folder)
+    print(f"The model is in {folder}")
+
+
+def _probe(options) -> int:
+    from .probe import Probe, as_json
+
+    say = (lambda text: None) if options.json else (lambda text: print(text, flush=True))
+    bars = Probe(options.model, say=say).run()
+    if options.json:
+        print(as_json(bars, options.details))
+    return 0 if all(bar.holds for bar in bars) else 1
+
+
+def _rebuild(options) -> None:
+    from .rebuild import rebuild
+
+    rebuild(options.first, tokens=options.tokens, fresh=options.fresh)
+
+
+def _sweep(options) -> None:
+    from ..lessons import reference
+
+    for lesson in [options.lesson] if options.lesson else reference.lessons():
+        path = reference.sweep(lesson, say=lambda text: print(text, flush=True))
+        print(f"Written: {path}")
+
+
+def _bench(options) -> None:
+    from . import bench
+
+    say = (lambda text: None) if options.json else (lambda text: print(text, flush=True))
+    found = bench.run(rows=options.rows, rounds=options.rounds, scored=0 if options.json else 300, say=say)
+    print(found.as_json() if options.json else found)
+
+
+def _address(options) -> None:
+    from . import notebooks
+
+    for path in notebooks.set_address(options.url):
+        print(f"changed {path}")
+
+
+def _reset(options) -> None:
+    import json
+    import shutil
+
+    from ..base.paths import home
+    from ..measure.scoreboard import rows, student_file
+
+    if options.lesson is None:
+        shutil.rmtree(home() / "runs", ignore_errors=True)
+        print("Deleted runs/: your results, predictions and checkpoints.")
+        return
+    kept = [row for row in rows(student_file()) if row["lesson"] != options.lesson]
+    if student_file().exists():
+        student_file().write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    shutil.rmtree(home() / "runs" / options.lesson, ignore_errors=True)
+    print(
+        f"Deleted your runs of {options.lesson}. The notebook itself: git checkout -- notebooks/{options.lesson}.ipynb"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

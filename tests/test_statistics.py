@@ -1,0 +1,86 @@
+"""Intervals are intervals: simulated experiments with seeds and items are covered about as often as promised."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from course_lib.base.errors import CourseError
+from course_lib.measure.statistics import difference_interval, mean_interval, shares_interval
+
+EXPERIMENTS, ITEMS = 400, 150
+
+
+def answers(rng, seeds, spread, shift=0.0, items=ITEMS):
+    """Right answers of `seeds` models on common items: items differ in difficulty, models in luck."""
+    difficulty = rng.normal(1.2, 1.5, items)
+    luck = rng.normal(0, spread, seeds)
+    return (rng.random((seeds, items)) < 1 / (1 + np.exp(-(difficulty + luck[:, None] + shift)))).astype(float)
+
+
+def truth(rng, spread, shift=0.0):
+    logits = rng.normal(1.2, 1.5, 400_000) + rng.normal(0, spread, 400_000) + shift
+    return (1 / (1 + np.exp(-logits))).mean()
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.2, 0.5])
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_about_95_of_100_intervals_over_seeds_and_items_hold_the_truth(seeds, spread):
+    rng = np.random.default_rng(seeds)
+    real = truth(rng, spread)
+    made = [mean_interval(answers(rng, seeds, spread)) for _ in range(EXPERIMENTS)]
+    assert 0.92 <= np.mean([i.low <= real <= i.high for i in made]) <= 0.995
+
+
+def test_one_seed_speaks_of_items_only():
+    rng = np.random.default_rng(1)
+    luckless, lucky = truth(rng, 0.0), truth(rng, 0.8)
+    covered = [
+        (i.low <= luckless <= i.high) for i in (mean_interval(answers(rng, 1, 0.0)[0]) for _ in range(EXPERIMENTS))
+    ]
+    missed = [(i.low <= lucky <= i.high) for i in (mean_interval(answers(rng, 1, 0.8)[0]) for _ in range(EXPERIMENTS))]
+    assert np.mean(covered) > 0.92 and np.mean(missed) < 0.8  # why one seed is no headline
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_differences_are_covered_and_narrower_than_two_intervals(seeds):
+    rng, held, paired, apart = np.random.default_rng(seeds), [], [], []
+    real = truth(rng, 0.2, 0.4) - truth(rng, 0.2)
+    for _ in range(EXPERIMENTS):
+        state = rng.bit_generator.state
+        easy = answers(rng, seeds, 0.2, 0.4)
+        rng.bit_generator.state = state  # the same items and seeds
+        hard = answers(rng, seeds, 0.2)
+        found = difference_interval(easy, hard)
+        held.append(found.low <= real <= found.high)
+        paired.append(found.high - found.low)
+        apart.append(sum(i.high - i.low for i in (mean_interval(easy), mean_interval(hard))))
+    assert np.mean(held) >= 0.92 and np.mean(paired) < np.mean(apart) / 2
+
+
+def test_shares_without_their_items_are_covered_with_something_to_spare():
+    rng, held = np.random.default_rng(0), []
+    real = truth(rng, 0.2)
+    for _ in range(EXPERIMENTS):
+        found = shares_interval(list(answers(rng, 3, 0.2).mean(1)), ITEMS)
+        held.append(found.low <= real <= found.high)
+    assert np.mean(held) >= 0.94
+
+
+def test_the_widths_know_what_they_are_about():
+    rng = np.random.default_rng(2)
+    agree, quarrel = answers(rng, 3, 0.0), answers(rng, 3, 1.5)
+    width = lambda table: mean_interval(table).high - mean_interval(table).low  # noqa: E731
+    assert (
+        width(quarrel) > 1.5 * width(agree)
+        and width(agree) < mean_interval(agree[:1]).high - mean_interval(agree[:1]).low
+    )
+    low, high = mean_interval(agree, 0.5)[1:]
+    assert high - low < width(agree) / 2
+
+
+def test_unequal_tables_are_refused():
+    with pytest.raises(CourseError, match="the same two or more items"):
+        mean_interval([[1, 0, 1], [1, 0]])
+    with pytest.raises(CourseError, match="same seeds and items"):
+        difference_interval([[1, 0, 1]], [[1, 0]])
