@@ -21,7 +21,8 @@ def win_rate(first_scores: Scores, second_scores: Scores, level: float = 0.95) -
     first, second = _by_seed(first_scores), _by_seed(second_scores)
     if len(first) != len(second) and 1 not in (len(first), len(second)):
         raise CourseError(
-            f"{len(first)} seeds cannot be paired with {len(second)}.", "Give the same seeds on both sides, or one list."
+            f"{len(first)} seeds cannot be paired with {len(second)}.",
+            "Give the same seeds on both sides, or one list.",
         )
     seeds = max(len(first), len(second))
     first, second = first * (seeds // len(first)), second * (seeds // len(second))
@@ -34,7 +35,9 @@ def win_rate(first_scores: Scores, second_scores: Scores, level: float = 0.95) -
             )
         outcomes.append([0.5 + 0.5 * ((x > y) - (x < y)) for x, y in zip(a, b, strict=True)])
     if not outcomes[0]:
-        raise CourseError("There is no win rate of no prompts.", "Give the scores of at least two replies of each model.")
+        raise CourseError(
+            "There is no win rate of no prompts.", "Give the scores of at least two replies of each model."
+        )
     flat = [outcome for row in outcomes for outcome in row]
     value = sum(flat) / len(flat)
     if len(set(flat)) == 1:

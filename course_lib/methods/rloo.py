@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..base.quiet import hushed
+from ..models.four_bits import in_four_bits
 from . import rollouts
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ UNPENALISED = 1e-12  # TRL measures KL only where it is penalised; so small a co
 
 def trainer_class():
     """The class, made on first use: importing TRL takes seconds."""
-    from trl import RLOOTrainer
+    with hushed():
+        from trl import RLOOTrainer
 
     class GroupTrainer(RLOOTrainer):
         def __init__(self, model: PreTrainedModel, *, args, peft_config: PeftConfig | None = None, **others) -> None:
@@ -32,7 +35,9 @@ def trainer_class():
             beta, args.beta = args.beta, 0.0
             super().__init__(model, args=args, peft_config=peft_config, **others)
             args.beta, self.beta, self.ref_model = beta, beta or UNPENALISED, reference
-            self._held: tuple[torch.Tensor, torch.Tensor] | None = None  # log-probabilities and entropies, with their graph
+            self._held: tuple[torch.Tensor, torch.Tensor] | None = (
+                None  # log-probabilities and entropies, with their graph
+            )
             self._rows: torch.Tensor | None = None
             self._share = rollouts.can_share(self.model) and self.accelerator.num_processes == 1
             self._once = self._share and self.num_iterations == args.steps_per_generation == 1
@@ -93,8 +98,7 @@ def _twin(model: PreTrainedModel, peft_config: PeftConfig | None) -> PreTrainedM
     from peft import LoraConfig
 
     plain_lora = isinstance(peft_config, LoraConfig) and not peft_config.use_dora
-    four_bits = any(type(p).__name__ == "Params4bit" for p in model.parameters())
-    if peft_config is not None and (not plain_lora or four_bits or hasattr(model, "peft_config")):
+    if peft_config is not None and (not plain_lora or in_four_bits(model)):
         return None
     shared = {id(p): p for p in model.parameters()}
     return copy.deepcopy(model, shared).eval()

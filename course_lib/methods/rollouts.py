@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from ..models.generation import has_virtual_tokens, padded
+from .run import inner
+
 if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedModel
 
@@ -30,11 +33,9 @@ class Prompts(NamedTuple):
 
 def can_share(model: PreTrainedModel) -> bool:
     """Whether a model's prompts can be read once for several replies: an ordinary causal model without virtual tokens."""
-    config = getattr(model, "active_peft_config", None)
-    if config is not None and config.is_prompt_learning:
+    known = inspect.signature(type(inner(model)).forward).parameters
+    if has_virtual_tokens(model):
         return False
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    known = inspect.signature(type(inner).forward).parameters
     return all(name in known for name in ("past_key_values", "position_ids", "logits_to_keep"))
 
 
@@ -45,7 +46,12 @@ def read_prompts(model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor) 
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     cache = DynamicCache(config=model.config)
     out = model(
-        input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
     )
     return Prompts(out.past_key_values, out.logits[:, -1], mask)
 
@@ -96,14 +102,9 @@ def sample(
 
     Equal prompts are read once; a reply that has ended is dropped from the batch, so short replies cost little.
     """
-    different = {tuple(p): place for place, p in reversed(list(enumerate(prompts)))}
-    places = {p: number for number, p in enumerate(different)}
-    width, device = max(map(len, prompts)), model.device
-    ids = torch.full((len(places), width), pad)
-    mask = torch.zeros_like(ids)
-    for p, number in places.items():
-        ids[number, width - len(p) :] = torch.tensor(p)
-        mask[number, width - len(p) :] = 1
+    places = {p: number for number, p in enumerate(dict.fromkeys(map(tuple, prompts)))}
+    ids, mask = padded(list(places), pad, left=True)
+    device = model.device
     read = read_prompts(model, ids.to(device), mask.to(device))
     which = torch.tensor([places[tuple(p)] for p in prompts], device=device)
     cache, logits, mask = read.cache, read.logits[which], read.mask[which]
