@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+NBVAL := -p fresh_notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout 600 -p no:cacheprovider
 
 .PHONY: setup course test test-fast lab clean
 
@@ -18,12 +19,14 @@ course: setup
 test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 600 -p no:cacheprovider notebooks
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests --durations 15
+	PYTHONPATH=tests $(BIN)/python -m pytest $(NBVAL) notebooks --durations 20
 
 test-fast: setup
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest tests -m "not slow"
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests -m "not slow" --durations 10
 
 lab: setup
 	@$(BIN)/jupyter lab notebooks/00_start_here.ipynb

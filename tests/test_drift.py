@@ -93,7 +93,7 @@ def test_what_is_installed_is_what_was_tested(name):
 
 SNAPSHOT = {
     "torch": "2.11.0+cu128", "transformers": "5.15.0", "peft": "0.20.0", "accelerate": "1.14.0", "datasets": "4.0.0",
-    "pyarrow": "18.1.0", "numpy": "2.1.0", "ipywidgets": "7.7.1", "torchao": "0.10.0",
+    "pyarrow": "18.1.0", "numpy": "2.1.0", "scipy": "1.16.1", "ipywidgets": "7.7.1", "torchao": "0.10.0",
 }  # fmt: skip
 
 

@@ -164,7 +164,7 @@ def test_a_finished_run_is_returned_without_training(kind, train, tmp_path, step
     again = train(kind, output_dir=tmp_path / "run", resume=True)
     assert len(steps) == 14
     assert same(first, again) and again.losses == first.losses and again.tokens == first.tokens
-    assert not again.model.training and again.rows == 14 * 4
+    assert not again.model.training and again.rows == 2 * 26  # the last step of each pass is short
     text = {"input_ids": torch.tensor([[5, 6, 7]])}
     with torch.no_grad():
         assert torch.equal(first.model(**text).logits, again.model(**text).logits)

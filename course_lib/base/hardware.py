@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     pass
 
 
+LONG = 512  # tokens
+
+
 def bf16_wins() -> bool:
     """Whether `cl.train` uses bf16 autocast on this CPU: as measured by `course bench`, else where there are units for it."""
 
@@ -50,3 +53,16 @@ def bf16_pays(device: str = "cpu") -> bool:
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def attention_for(bf16: bool, longest: int | None = None) -> str | None:
+    """Which attention to *train* with on a CPU: `"eager"` with bf16 and short rows, else `"sdpa"`; `None` on a GPU: no opinion.
+
+    The backward pass of PyTorch's fused attention is the largest single cost of a bf16 step on a CPU; in float32 it wins. Rows
+    of more than `LONG` tokens want it too, since without it the scores grow with the square of the length.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        return None
+    return "eager" if bf16 and (longest is None or longest <= LONG) else "sdpa"

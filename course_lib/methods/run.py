@@ -15,6 +15,7 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
+from ..base.hardware import attention_for
 from ..base.quiet import hushed
 from ..base.run import Run
 from ..measure.memory import parameters
@@ -133,11 +134,14 @@ def fit(
         from transformers import PrinterCallback, TrainerState
     folder = Path(config.output_dir)
     saves = config.save_strategy != "no"
-    mine = checkpoints.fingerprint(model, data, peft_config, config.to_dict()) if saves or resume else {}
-    forward = model.__dict__.get("forward")
+    attention = attention_for(bool(config.bf16), getattr(config, "max_length", None))
+    settings = config.to_dict() | {"attention": attention}
+    mine = checkpoints.fingerprint(model, data, peft_config, settings) if saves or resume else {}
+    forward, usual = model.__dict__.get("forward"), inner(model).config._attn_implementation
     progress = _progress(quiet)
     trainer = None
     try:
+        _attend(model, usual, attention)
         with hushed():
             trainer = make([progress])
         trainer.remove_callback(PrinterCallback)
@@ -167,6 +171,7 @@ def fit(
     finally:
         trained = model if trainer is None else trainer.model
         _restore(trained, forward)
+        _attend(trained, inner(trained).config._attn_implementation, usual)
         trained.eval()
     counts = parameters(trained)
     return Run(
@@ -212,6 +217,15 @@ def _stop_when_not_finite(trainer) -> None:
 def inner(model: PreTrainedModel) -> PreTrainedModel:
     """The model inside a PEFT model; any other as it is."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def _attend(model: PreTrainedModel, now: str, wanted: str | None) -> None:
+    """Change the attention from one of the two that PyTorch computes to the other; any other choice is the caller's own."""
+    if now != wanted and {now, wanted} <= {"sdpa", "eager"}:
+        try:
+            inner(model).set_attn_implementation(wanted)
+        except (ValueError, NotImplementedError):  # an architecture that has only one
+            return
 
 
 def _restore(model, forward) -> None:

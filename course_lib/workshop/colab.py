@@ -11,7 +11,7 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-NEEDED = {"trl": "1.16.0", "peft": "0.20", "transformers": "5.23", "datasets": "5.0", "accelerate": "1.14", "bitsandbytes": "0.50"}  # fmt: skip
+NEEDED = {"trl": "1.16.0", "peft": "0.20", "transformers": "5.23", "datasets": "5.0", "accelerate": "1.14", "bitsandbytes": "0.50", "scipy": "1.13"}  # fmt: skip
 EXACT = ("trl",)
 UNTOUCHED = ("torch", "numpy")
 
