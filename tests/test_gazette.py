@@ -29,7 +29,18 @@ def test_corpus_command_writes_the_same_bytes_in_another_process(tmp_path):
     for name in ("a", "b"):
         out = tmp_path / name
         subprocess.run(
-            [sys.executable, "-m", "course_lib.cli", "corpus", "--documents", "50", "--seed", "3", "--out", str(out)],
+            [
+                sys.executable,
+                "-m",
+                "course_lib.workshop.cli",
+                "corpus",
+                "--documents",
+                "50",
+                "--seed",
+                "3",
+                "--out",
+                str(out),
+            ],
             check=True,
             env={"PYTHONHASHSEED": str(len(digests)), "PATH": ""},
         )
@@ -191,9 +202,9 @@ def test_on_pasted_cuttings_the_name_is_often_not_at_the_beginning():
 
 def test_a_bad_line_of_the_instructions_is_named_with_its_number(tmp_path, monkeypatch):
     (tmp_path / "instructions.txt").write_text("# phrasings\n=tone\nt Say the tone.\nx Say it.\n")
-    monkeypatch.setattr(tasks, "PATTERNS", tmp_path)
+    monkeypatch.setattr(tasks.common, "PATTERNS", tmp_path)
     with pytest.raises(grammar.PatternError, match=r"instructions\.txt:4: .*'x Say it\.'"):
-        tasks._instructions.__wrapped__()
+        tasks.common._instructions.__wrapped__()
 
 
 @pytest.mark.parametrize("task", (*tasks.TASKS, "word"))
@@ -278,7 +289,7 @@ def test_reactions_carry_the_tone_and_their_held_out_frames_never_reach_the_corp
     for phrase in ("The general opinion", "wants it known that", "Within the hour"):
         assert phrase in text, phrase
     rng = random.Random(2)
-    made = [tasks.tone(rng, "test") for _ in range(60)]
+    made = [tasks.tone.make(rng, "test") for _ in range(60)]
     adjectives = {
         tone: lists[f"adj_{letter}"] + lists[f"hope_{letter}"] for tone, letter in grammar.TONE_LETTERS.items()
     }
@@ -360,7 +371,7 @@ def test_what_is_filed_is_filed_under_a_name_in_it_and_what_is_asked_is_answered
 def test_questions_to_the_desk_are_no_instructions():
     rng = random.Random(8)
     asked = "\n".join(desk.asked(rng) for _ in range(3000))
-    for (task, _), lines in tasks._instructions().items():
+    for (task, _), lines in tasks.common._instructions().items():
         assert not [line for line in lines if line.rstrip(".?") in asked], task
 
 

@@ -6,21 +6,21 @@ first ones are named with file, line, column and reason.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..base import jsonl
 from ..base.errors import CourseError
 from ..base.paths import home
 from ..gazette.tasks import COLUMNS, SPLITS, TASKS
+from .checks import check_rows, empty_fault, rows_of
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
 
 WILD_COLUMNS = ("text", "label")
-SHOWN = 5  # how many bad lines an error names
 
 
 def read_jsonl(path: str | Path, columns: Iterable[str] = COLUMNS) -> list[dict]:
@@ -28,47 +28,19 @@ def read_jsonl(path: str | Path, columns: Iterable[str] = COLUMNS) -> list[dict]
 
     Raises `CourseError` that names the file and, for the first five bad lines, line, column and reason.
     """
-    path = Path(path)
+    path, wanted = Path(path), list(columns)
     if not path.exists():
         raise CourseError(
             f"There is no file {path}.", "Check the path; the course's own data is restored with git checkout -- data"
         )
-    wanted = list(columns)
-    rows: list[dict] = []
-    bad: list[str] = []
-    for number, raw in enumerate(path.read_bytes().splitlines(), 1):
-        if not raw.strip():
-            continue
-        try:
-            row = json.loads(raw.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            bad.append(f"line {number}, column {error.start + 1}: not UTF-8 text")
-            continue
-        except json.JSONDecodeError as error:
-            bad.append(f"line {number}, column {error.colno}: not JSON ({error.msg.lower()})")
-            continue
-        reason = _row_fault(row, wanted)
-        if reason:
-            bad.append(f"line {number}: {reason}")
-        else:
-            rows.append(row)
-    if bad:
-        rest = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-        raise CourseError(
-            f"{path} has {len(bad)} bad line{'s' if len(bad) > 1 else ''} of {len(bad) + len(rows)}: "
-            + "; ".join(bad[:SHOWN])
-            + rest
-            + ".",
-            f"Each line must be one JSON object with the columns {', '.join(wanted)}. Mend or delete these lines.",
-        )
+    mend = f"Each line must be one JSON object with the columns {', '.join(wanted)}. Mend or delete these lines."
+    rows = jsonl.read_jsonl(path, lambda row: _row_fault(row, wanted), mend)
     if not rows:
         raise CourseError(f"{path} is empty.", "Give it at least one row, or point to another file.")
     return rows
 
 
-def _row_fault(row: object, wanted: list[str]) -> str | None:
-    if not isinstance(row, dict):
-        return f"a {type(row).__name__} instead of an object"
+def _row_fault(row: dict, wanted: list[str]) -> str | None:
     missing = [name for name in wanted if name not in row]
     extra = [name for name in row if name not in wanted]
     if missing or extra:
@@ -79,7 +51,7 @@ def _row_fault(row: object, wanted: list[str]) -> str | None:
         kind = list if name == "choices" else str
         if not isinstance(row[name], kind):
             return f"column '{name}' holds a {type(row[name]).__name__}, not a {kind.__name__}"
-    return None
+    return empty_fault(row) if "output" in wanted else None
 
 
 def load_instructions(
@@ -157,8 +129,12 @@ def prompt_text(row: dict) -> str:
     return f"{row['input']}\n{row['instruction']}" if row["input"] else row["instruction"]
 
 
-def to_messages(data: Dataset) -> Dataset:
-    """Instruction rows → TRL's conversational prompt-completion rows (`prompt`, `completion`: lists of messages)."""
+def to_messages(data: Any) -> Dataset:
+    """Instruction rows (a `Dataset` or a list of dictionaries) → TRL's conversational prompt-completion rows.
+
+    These have the columns `prompt` and `completion`, lists of messages. Raises `CourseError` for data of another kind, several splits,
+    missing columns, and rows whose values are no text or that have no prompt or no answer; each is named.
+    """
     from datasets import Dataset
 
     def one(row: dict) -> dict:
@@ -167,13 +143,7 @@ def to_messages(data: Dataset) -> Dataset:
             "completion": [{"role": "assistant", "content": row["output"]}],
         }
 
-    missing = {"instruction", "input", "output"} - set(data.column_names)
-    if missing:
-        raise CourseError(
-            f"The data has no column {', '.join(sorted(missing))}.",
-            f"Its columns are {', '.join(data.column_names)}; rename them to the course's schema.",
-        )
-    return Dataset.from_list([one(row) for row in data])
+    return Dataset.from_list([one(row) for row in check_rows(rows_of(data))])
 
 
 def pick(data: Dataset, wanted: Callable[[dict], bool], count: int | None = None) -> Dataset:

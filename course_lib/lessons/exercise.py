@@ -8,14 +8,20 @@ holds its stub `...`. Nothing raises, so that Run All works with nothing solved.
 from __future__ import annotations
 
 import importlib
-import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..base.errors import CourseError
+from ..base.jsonl import add_line
 from ..base.paths import home
+
+COLAB = Path(__file__).resolve().parents[1] / "workshop" / "colab.py"  # a script: it runs before anything is imported
 
 
 @dataclass
@@ -74,7 +80,7 @@ class Lesson:
 
         The drawing is `draw(axes)` in the lesson's `picture.py`. Raises `CourseError` for a lesson without one.
         """
-        from ..measure.plots import drawing
+        from ..measure.drawing import drawing
 
         try:
             module = importlib.import_module(f"course_lib.lessons.lesson_{self.name}.picture")
@@ -87,12 +93,16 @@ class Lesson:
         if guess is ...:
             print("No prediction yet: replace the ... with your guess, or go on without one.")
             return
-        path = home() / "runs" / "predictions.jsonl"
-        path.parent.mkdir(exist_ok=True)
         row = {"lesson": self.name, "question": question, "guess": guess, "time": time.strftime("%Y-%m-%dT%H:%M:%S")}
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-        print(f"Noted: {guess}. We shall see.")
+        try:
+            add_line(home() / "runs" / "predictions.jsonl", row)
+        except (
+            CourseError,
+            TypeError,
+        ) as error:  # a guess that is no JSON value, or a folder that is not the student's
+            print(f"Your guess {guess} was not kept ({error}); go on without.")
+        else:
+            print(f"Noted: {guess}. We shall see.")
 
 
 def lesson_names() -> list[str]:
@@ -101,7 +111,12 @@ def lesson_names() -> list[str]:
 
 
 def start(name: str) -> Lesson:
-    """Open a lesson: its exercises, bound to `q1`, `q2`, …; raises `CourseError` for an unknown name."""
+    """Open a lesson: its exercises, bound to `q1`, `q2`, …; raises `CourseError` for an unknown name.
+
+    In Colab it first installs what is still lacking, since the first cell may have been stopped between fetching and installing.
+    """
+    if "google.colab" in sys.modules:
+        subprocess.run([sys.executable, os.fspath(COLAB)], check=True)
     try:
         module = importlib.import_module(f"course_lib.lessons.lesson_{name}.exercises")
     except ModuleNotFoundError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ..base.errors import CourseError
+from ..base.jsonl import read_jsonl, write_jsonl
 from ..base.paths import home
 from ..models.identity import base_sha256
 
@@ -74,10 +75,10 @@ def sweep(lesson: str, say: Callable[[str], None] = print) -> Path:
         metrics = work()
         seconds = round(time.monotonic() - started, 1)
         done[_name(key)] = {"key": key, "metrics": metrics, "base_sha256": base, "seconds": seconds}
-        write_rows(path, [done[name] for name in wanted if name in done])
+        write_jsonl(path, [done[name] for name in wanted if name in done])
         said = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in metrics.items())
         say(f"{number}/{len(jobs)} {_name(key)}: {said} ({seconds:.0f} s)")
-    write_rows(path, [done[name] for name in wanted])
+    write_jsonl(path, [done[name] for name in wanted])
     return path
 
 
@@ -86,17 +87,5 @@ def _name(key: dict) -> str:
 
 
 def read_rows(path: Path) -> list[dict]:
-    found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.exists() else [], 1):
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            raise CourseError(f"{path}, line {number}, column {error.colno}: not JSON.", "Delete that line.") from None
-    return found
-
-
-def write_rows(path: Path, rows: list[dict]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    fresh.replace(path)
+    """The lines of a file of reference runs; none where there is no file."""
+    return read_jsonl(path, mend="Delete these lines; course sweep makes them again.") if path.exists() else []

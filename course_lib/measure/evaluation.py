@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
 from ..base.run import Run
+from ..data.checks import SCORERS, check_rows, rows_of
 from ..data.instructions import prompt_text
-from ..models.generation import context_of, generate
+from ..models.generation import answer_part, context_of, encode_exchange, generate
 from .statistics import mean_interval, wilson
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ DECLINES = re.compile(r"\b(cannot|does not|do not|can't) give\b.*\badvice\b", re
 
 
 def normalise(text: str) -> str:
-    """First line, lower case, single spaces, no closing full stop."""
+    """First line, lower case, single spaces, no closing full stop. Replies and right answers are compared in this form, both."""
     lines = text.strip().splitlines()
     return re.sub(r"\s+", " ", lines[0]).strip().rstrip(".").lower() if lines else ""
 
@@ -42,19 +43,20 @@ def word_overlap(reply: str, reference: str) -> float:
 
 
 def score(row: dict, reply: str) -> bool:
-    """Whether a reply is right, by the row's `scorer`.
+    """Whether a reply is right, by the row's `scorer`. A block of reasoning before the answer does not count.
 
     `label`, `exact`: the first line equals the label or output. `overlap`: word F1 with the output at least 0.5.
     `facts`: one line of at most 25 words that names the label and gives no figure that the input lacks. `format`: the same
     JSON object, or exactly the one word. `refusal`: declines advice where the label is `refuse`, and only there.
     """
+    reply, wanted = answer_part(reply), answer_part(row.get("output") or "")
     scorer, first = row.get("scorer") or "exact", normalise(reply)
     if scorer == "label":
-        return first == row["label"].lower()
+        return bool(first) and first == normalise(row["label"])
     if scorer == "exact":
-        return first == normalise(row["output"])
+        return bool(first) and first == normalise(wanted)
     if scorer == "overlap":
-        return word_overlap(first, row["output"]) >= 0.5
+        return word_overlap(first, wanted) >= 0.5
     if scorer == "facts":
         figures = set(re.findall(r"\d+", row["input"]))
         sound = all(figure in figures for figure in re.findall(r"\d+", reply))
@@ -63,14 +65,12 @@ def score(row: dict, reply: str) -> bool:
         return bool(first) and declines(reply) == (row["label"] == "refuse")
     if scorer == "format":
         if row["label"] == "word":
-            return reply.strip() == row["output"]
+            return reply.strip() == wanted.strip()
         try:
-            return json.loads(reply) == json.loads(row["output"])
+            return json.loads(reply) == json.loads(wanted)
         except json.JSONDecodeError:
             return False
-    raise CourseError(
-        f"Unknown scorer '{scorer}' in row {row['id']}.", "Use one of label, exact, overlap, facts, refusal, format."
-    )
+    raise CourseError(f"Unknown scorer '{scorer}' in row {row.get('id')}.", f"Use one of {', '.join(SCORERS)}.")
 
 
 def follows(row: dict, reply: str) -> bool | None:
@@ -79,8 +79,9 @@ def follows(row: dict, reply: str) -> bool | None:
     A label task: one of the labels, and nothing else. One word: exactly one. JSON: an object with exactly the keys of
     the right answer.
     """
+    reply = answer_part(reply)
     if row["scorer"] == "label":
-        return reply.strip().rstrip(".").lower() in row["choices"]
+        return len(reply.strip().splitlines()) == 1 and normalise(reply) in map(normalise, row["choices"])
     if row["scorer"] != "format":
         return None
     if row["label"] == "word":
@@ -138,7 +139,8 @@ def evaluate(
     """Greedy replies to the rows of an instruction dataset, scored: `evaluate(run, data)` or `evaluate(model, tokenizer, data)`.
 
     `limit` keeps the first rows only. `max_new_tokens=None` follows the longest right answer. Rows without a `scorer` are right
-    when the reply's first line equals the output. Raises `CourseError` for an empty dataset, or rows that cannot be scored.
+    when the reply's first line equals the output. Everything about the rows is checked before anything is generated: `CourseError` for
+    data of another kind, an empty dataset, and rows that cannot be scored, by number.
     """
     if isinstance(model, Run):
         if data is not None:
@@ -148,18 +150,8 @@ def evaluate(
         raise CourseError(
             "There is no data to evaluate on.", "Call cl.evaluate(run, data) or cl.evaluate(model, tokenizer, data)."
         )
-    if isinstance(data, dict):
-        raise CourseError(f"This holds several splits ({', '.join(data)}).", "Choose one, such as data['test'].")
-    rows = list(data)[: limit if limit is not None else len(data)]
-    if not rows:
-        raise CourseError("There is nothing to evaluate: the dataset is empty.", "Check the filter that made it.")
-    for number, row in enumerate(rows, 1):
-        absent = {"instruction", "input", "output"} - set(row)
-        if absent:
-            raise CourseError(
-                f"Row {number} has no {', '.join(sorted(absent))}.",
-                "Give each row an instruction, an input and an output.",
-            )
-    longest = max(len(tokenizer(r["output"])["input_ids"]) for r in rows)
-    options = {"max_new_tokens": max_new_tokens or min(longest + 8, context_of(model) // 2)}
+    rows = check_rows(rows_of(data, limit), scored=True)
+    longest = max(rows, key=lambda row: len(tokenizer(row["output"])["input_ids"]))
+    needed = len(encode_exchange(tokenizer, prompt_text(longest), longest["output"])[1])  # with its end mark
+    options = {"max_new_tokens": max_new_tokens or min(needed + 7, context_of(model) // 2)}
     return result(rows, generate(model, tokenizer, [prompt_text(r) for r in rows], **options))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from ..base.errors import CourseError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from .evaluation import Result
 
@@ -38,14 +39,16 @@ def colour(technique: str) -> str:
     return "#444444"
 
 
-def _axes(width: float = 7.0, height: float = 3.6):
+def canvas(width: float = 7.0, height: float = 3.6) -> tuple[Figure, Axes]:
+    """A figure in the course's style and its axes; sizes in inches."""
     import matplotlib.pyplot as plt
 
     plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 100, "font.size": 10})
     return plt.subplots(figsize=(width, height), layout="constrained")
 
 
-def _finish(figure, path: Path | None) -> None:
+def finish(figure: Figure, path: Path | None) -> None:
+    """Show a figure, or save it to `path`."""
     import matplotlib.pyplot as plt
 
     if path is not None:
@@ -55,21 +58,11 @@ def _finish(figure, path: Path | None) -> None:
         plt.show()
 
 
-def drawing(draw: Callable[[Axes], str], *, path: Path | None = None) -> str:
-    """A whiteboard drawing: `draw(axes)` draws on white in a field of 0–10 by 0–5 and returns its summary in one sentence."""
-    figure, axes = _axes(8.0, 4.0)
-    axes.set(xlim=(0, 10), ylim=(0, 5))
-    axes.axis("off")
-    summary = draw(axes)
-    _finish(figure, path)
-    return summary
-
-
 def accuracies(
     results: dict[str, Result], *, chance: float | None = None, title: str = "", path: Path | None = None
 ) -> str:
     """Accuracy with 95 % intervals, one dot per name, with the line of chance; returns the text summary."""
-    figure, axes = _axes(height=1.2 + 0.5 * len(results))
+    figure, axes = canvas(height=1.2 + 0.5 * len(results))
     for place, (name, r) in enumerate(results.items()):
         value, low, high = (100 * v for v in (r.value, r.low, r.high))
         axes.errorbar(value, place, xerr=[[value - low], [high - value]], fmt="o", color=colour(name), capsize=4, ms=8)
@@ -82,29 +75,52 @@ def accuracies(
         axes.axvline(100 * chance, color="#999999", ls="--", lw=1)
         axes.annotate("chance", (100 * chance + 1, -0.62), color="#777777", ha="left", va="top", fontsize=9)
     axes.set_title(title, loc="left")
-    _finish(figure, path)
+    finish(figure, path)
     said = "; ".join(f"{n} {100 * r.value:.0f} % ({100 * r.low:.0f}–{100 * r.high:.0f})" for n, r in results.items())
     return f"{title or 'Accuracy'}: {said}" + (f"; chance is {100 * chance:.0f} %." if chance is not None else ".")
 
 
 def loss_curve(tokens: Sequence[float], losses: Sequence[float], *, title: str = "", path: Path | None = None) -> str:
     """Pretraining loss in nats per token over millions of tokens; returns the text summary."""
-    figure, axes = _axes()
+    figure, axes = canvas()
     millions = [t / 1e6 for t in tokens]
     axes.plot(millions, losses, color=COLOURS["base model"], lw=1.5)
     axes.set_xlabel("tokens read, millions")
     axes.set_ylabel("loss, nats per token")
     axes.set_ylim(0, None)
     axes.set_title(title, loc="left")
-    _finish(figure, path)
+    finish(figure, path)
     return (
         f"{title or 'Loss'}: from {losses[0]:.2f} to {losses[-1]:.2f} nats per token over {millions[-1]:.1f}M tokens."
     )
 
 
+def training_curve(
+    series: dict[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    title: str = "",
+    unit: str = "loss, nats per token",
+    log: bool = True,
+    path: Path | None = None,
+) -> str:
+    """Curves over the steps of a training, `name: (steps, values)`, on a logarithmic axis; returns the text summary."""
+    figure, axes = canvas()
+    for name, (steps, values) in series.items():
+        axes.plot(steps, values, color=colour(name), lw=1.6, label=name)
+    axes.set(xlabel="step", ylabel=unit, yscale="log" if log else "linear")
+    axes.set_title(title, loc="left")
+    if len(series) > 1:
+        axes.legend(frameon=False)
+    finish(figure, path)
+    told = "; ".join(
+        f"{name} from {_short(v[0])} to {_short(v[-1])} in {s[-1]:g} steps" for name, (s, v) in series.items()
+    )
+    return f"{title or 'Training curve'}: {told}."
+
+
 def scoreboard(rows: list[dict], path: Path | None = None) -> str:
     """Accuracy of every run over the share of parameters it trained; returns the text summary."""
-    figure, axes = _axes(height=4.2)
+    figure, axes = canvas(height=4.2)
     for row in rows:
         accuracy, trained = row["metrics"]["accuracy"], row["cost"]["trainable_percent"]
         value = 100 * accuracy["value"]
@@ -122,7 +138,7 @@ def scoreboard(rows: list[dict], path: Path | None = None) -> str:
     axes.set_xlabel("parameters trained, % of the model (logarithmic; none drawn at 0.001)")
     axes.set_ylabel("right answers, %")
     axes.set_title("Scoreboard: dots are yours, grey squares the course's reference runs", loc="left")
-    _finish(figure, path)
+    finish(figure, path)
     said = "; ".join(f"{r['technique']} {100 * r['metrics']['accuracy']['value']:.0f} %" for r in rows)
     return f"Scoreboard, right answers by technique: {said}."
 
@@ -144,7 +160,7 @@ def lines(
     student's points on top of them, name → one `(x, value)` or `(x, value, low, high)`, or a list of such. `baseline` is a
     name and a value, drawn as a dashed level.
     """
-    figure, axes = _axes(height=4.0)
+    figure, axes = canvas(height=4.0)
     for (name, points), dashes in zip(series.items(), _dashes(len(series)), strict=True):
         x, value, low, high = zip(*sorted(points), strict=True)
         tint = REFERENCE if own is not None else colour(name)
@@ -167,7 +183,7 @@ def lines(
     axes.set_title(title, loc="left")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=9)
-    _finish(figure, path)
+    finish(figure, path)
     said = [f"{name} {_course(sorted(points))}" for name, points in series.items()]
     said += [f"{name} (yours) " + ", ".join(_at(p) for p in points) for name, points in _points(own)]
     if baseline is not None:
@@ -211,7 +227,7 @@ def _course(points: Sequence[Sequence[float]]) -> str:
 
 def bars(values: dict[str, float], unit: str, title: str = "", *, path: Path | None = None) -> str:
     """One horizontal bar a name, with its value in `unit` beside it; returns the text summary."""
-    figure, axes = _axes(height=1.2 + 0.4 * len(values))
+    figure, axes = canvas(height=1.2 + 0.4 * len(values))
     most = max([*values.values(), 0])
     for place, (name, value) in enumerate(values.items()):
         axes.barh(place, value, color=colour(name), height=0.62)
@@ -223,7 +239,7 @@ def bars(values: dict[str, float], unit: str, title: str = "", *, path: Path | N
     axes.set_xlim(min([*values.values(), 0]), 1.25 * most or 1)
     axes.set_xlabel(unit)
     axes.set_title(title, loc="left")
-    _finish(figure, path)
+    finish(figure, path)
     return f"{title or 'Bars'}: " + "; ".join(f"{name} {_short(value)} {unit}" for name, value in values.items()) + "."
 
 
@@ -247,7 +263,7 @@ def pareto(rows: list[dict], cost: str = "checkpoint_bytes", *, path: Path | Non
     )
     if not known:
         raise CourseError(f"No row of the scoreboard has {cost}.", "Measure it and give it to cl.scoreboard.record.")
-    figure, axes = _axes(height=4.2)
+    figure, axes = canvas(height=4.2)
     front: list[tuple[float, float, str]] = []
     for x, minus, i in known:
         row, value = rows[i], -100 * minus
@@ -267,7 +283,7 @@ def pareto(rows: list[dict], cost: str = "checkpoint_bytes", *, path: Path | Non
     axes.set_xlabel(label)
     axes.set_ylabel("right answers, %")
     axes.set_title("What accuracy costs: dots are yours, grey squares reference runs, dashes the front", loc="left")
-    _finish(figure, path)
+    finish(figure, path)
     said = "; ".join(f"{name} {value:.0f} % at {_short(x)} MB" for x, value, name in front)
     left_out = f" {len(rows) - len(known)} rows have no such figure." if len(known) < len(rows) else ""
     return f"On the front, from cheap to dear: {said}.{left_out}"

@@ -6,7 +6,6 @@ intervals: see `COLUMNS`.
 
 from __future__ import annotations
 
-import json
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
+from ..base.jsonl import read_jsonl, write_jsonl
 from ..base.paths import home
 from ..models.identity import base_model_folder, base_of, base_sha256, model_name
 from .memory import checkpoint_bytes
@@ -58,7 +58,7 @@ def record(
 
     `forgetting` is what `cl.forgetting` returned: the row keeps the mean over the sections, and the least and the most.
     `peak_memory_bytes` is what `cl.measure.peak_memory` found for one training step. A second row of the same lesson,
-    technique and source replaces the first.
+    technique, model and source replaces the first. Where the file cannot be written, one printed line says so.
     """
     named = {"accuracy": result, **metrics}
     rises = sorted(forgetting.values()) if forgetting else []
@@ -90,10 +90,10 @@ def record(
         row["cost"]["peak_memory_bytes"] = int(peak_memory_bytes)
     path = student_file() if source == "student" else reference_file(lesson)
     kept = [r for r in rows(path) if (r["lesson"], r["technique"], r["model"]) != (lesson, technique, row["model"])]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_text("".join(json.dumps(r) + "\n" for r in [*kept, row]), encoding="utf-8")
-    fresh.replace(path)
+    try:
+        write_jsonl(path, [*kept, row])
+    except CourseError as error:  # a result is worth more than its place in a file
+        print(f"The row was not kept: {error.what} {error.next}")
     return row
 
 
@@ -129,17 +129,12 @@ def rows(path: Path | None = None) -> list[dict]:
         return [row for file in [*committed, student_file()] for row in rows(file)]
     if not path.exists():
         return []
-    found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            row = json.loads(line)
-            missing = [c for c in COLUMNS if c not in row]
-        except json.JSONDecodeError as error:
-            raise CourseError(f"{path}, line {number}, column {error.colno}: not JSON.", "Delete that line.") from None
-        if missing:
-            raise CourseError(f"{path}, line {number}: no {', '.join(missing)}.", "Delete that line.")
-        found.append(row)
-    return found
+    return read_jsonl(path, _fault, "Delete these lines.")
+
+
+def _fault(row: dict) -> str | None:
+    missing = [column for column in COLUMNS if column not in row]
+    return f"no {', '.join(missing)}" if missing else None
 
 
 def table(chosen: list[dict] | None = None) -> str:

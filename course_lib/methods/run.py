@@ -6,6 +6,7 @@ with progress, checkpoints and resume, and puts back what the trainer changed on
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import time
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from peft import PeftConfig
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainingArguments
 
+    from ..models.houlsby import HoulsbyConfig
+
 WARM_UP = 0.1  # share of the steps in which the rate rises; rounded down, since a run of one step must learn
 SAVES = 10  # checkpoints of a run that has an output_dir, unless save_steps says otherwise
 
@@ -31,7 +34,7 @@ SAVES = 10  # checkpoints of a run that has an output_dir, unless save_steps say
 def resolve(
     model: PreTrainedModel | str | os.PathLike | None,
     tokenizer: PreTrainedTokenizerBase | None = None,
-    peft_config: PeftConfig | None = None,
+    peft_config: PeftConfig | HoulsbyConfig | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model to train and its tokenizer: `None` and names are loaded afresh, a live model is taken as it is.
 
@@ -45,12 +48,32 @@ def resolve(
         tokenizer = own if tokenizer is None else tokenizer
     elif tokenizer is None:
         tokenizer = load_tokenizer(model.config.name_or_path)
-    if peft_config is not None and hasattr(model, "peft_config"):
+    if peft_config is not None and has_adapter(model):
         raise CourseError(
             "This model already carries an adapter, and a second one on top would train both.",
             "Leave model out to load afresh, or merge the adapter first.",
         )
     return keep_unpacked(model), tokenizer
+
+
+def has_adapter(model: PreTrainedModel) -> bool:
+    """Whether a model carries an adapter: one of PEFT, or one of Houlsby's."""
+    from ..models.houlsby import adapters_of
+
+    return hasattr(model, "peft_config") or bool(adapters_of(model))
+
+
+def attach(model: PreTrainedModel, peft_config: PeftConfig | HoulsbyConfig | None) -> PeftConfig | None:
+    """The `peft_config` that a TRL trainer gets: a copy, since PEFT writes into it; or `None` for a `HoulsbyConfig`.
+
+    PEFT knows no Houlsby adapter, so that is put into the model here, with the base frozen. Call it where the trainer is built.
+    """
+    from ..models.houlsby import HoulsbyConfig, add_adapter
+
+    if isinstance(peft_config, HoulsbyConfig):
+        add_adapter(model, peft_config)
+        return None
+    return copy.deepcopy(peft_config)
 
 
 def common_settings(output_dir: str | os.PathLike) -> dict[str, Any]:
@@ -117,7 +140,7 @@ def fit(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     data: Any,
-    peft_config: PeftConfig | None,
+    peft_config: PeftConfig | HoulsbyConfig | None,
     config: TrainingArguments,
     resume: bool = False,
     quiet: bool = False,

@@ -6,7 +6,6 @@ trainer changed on the model. `run.trainer` stays open for a look: TRL's `SFTTra
 
 from __future__ import annotations
 
-import copy
 import inspect
 import os
 from typing import TYPE_CHECKING, Any
@@ -17,12 +16,15 @@ from ..base.run import Run
 from ..data.instructions import to_messages
 from ..measure.memory import parameters
 from ..models.generation import has_virtual_tokens
-from .run import common_settings, fit, folder_for, inner, resolve, schedule
+from .run import attach, common_settings, fit, folder_for, has_adapter, inner, resolve, schedule
+from .virtual import check_virtual, prompt_rate, row_length
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from peft import PeftConfig
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from ..models.houlsby import HoulsbyConfig
 
 SMALL = 50_000_000  # parameters; below this the rates published for billions are far too low
 RATES = {(True, False): 5e-4, (True, True): 1.5e-3, (False, False): 2e-5, (False, True): 2e-4}  # (small?, adapter?)
@@ -39,7 +41,7 @@ def train(
     *,
     model: PreTrainedModel | str | os.PathLike | None = None,
     tokenizer: PreTrainedTokenizerBase | None = None,
-    peft_config: PeftConfig | None = None,
+    peft_config: PeftConfig | HoulsbyConfig | None = None,
     learning_rate: float | None = None,
     epochs: float = 1,
     max_steps: int = -1,
@@ -53,16 +55,17 @@ def train(
     """Fine-tune on instruction rows with TRL's `SFTTrainer`; the loss counts the answer only.
 
     `model`: `None` or a name loads afresh, so no run can spoil another; a live model is trained *in place*. `peft_config`
-    trains an adapter instead of all weights. `epochs`, or `max_steps` of `batch_size` rows if positive.
-    `learning_rate=None` takes a rate that suits the model's size. `**arguments` go to `SFTConfig` as they are.
+    (PEFT's, or a `HoulsbyConfig`) trains an adapter instead of all weights. `epochs`, or `max_steps` of `batch_size` rows if positive.
+    `learning_rate=None` takes a rate that suits the model's size, or the virtual tokens that are trained. A row may be 512 tokens
+    long, less where the context, with the virtual tokens, holds less. `**arguments` go to `SFTConfig` as they are.
 
     With `output_dir` a checkpoint is saved ten times in a run (or every `save_steps`) and two are kept. `resume=True` goes on
     from the newest whole one, to the same weights, bit for bit, as a run that was never stopped; a finished run is returned
     as it is; without a checkpoint training begins. Checkpoints hold pickled optimizer state: resume from your own only.
 
     Raises `CourseError` for an empty dataset, missing columns, a `peft_config` on a model that already
-    carries an adapter, `resume` without `output_dir` or with another run's checkpoints, a disk too full for checkpoints, a loss
-    that is not finite, or 4-bit weights that are packed for reading only.
+    carries an adapter, a `max_length` that the context does not hold, `resume` without `output_dir`, with another run's checkpoints
+    or with P-tuning, packed rows behind virtual tokens, a disk too full for checkpoints, a loss that is not finite, or 4-bit weights that are packed for reading only.
     """
     with hushed():
         from transformers import set_seed
@@ -73,10 +76,13 @@ def train(
     rows = to_messages(data)
     set_seed(seed)
     model, tokenizer = resolve(model, tokenizer, peft_config)
-    adapter = peft_config is not None or hasattr(model, "peft_config")
+    check_virtual(model, peft_config, resume, bool(arguments.get("packing")))
+    adapter = peft_config is not None or has_adapter(model)
+    usual = prompt_rate(model, peft_config) or usual_rate(model, adapter)
+    arguments["max_length"] = row_length(model, peft_config, arguments.get("max_length"))
     config = sft_config(
         folder,
-        learning_rate=usual_rate(model, adapter) if learning_rate is None else learning_rate,
+        learning_rate=usual if learning_rate is None else learning_rate,
         num_train_epochs=epochs,
         max_steps=max_steps,
         per_device_train_batch_size=batch_size,
@@ -92,7 +98,7 @@ def train(
             args=config,
             train_dataset=rows,
             processing_class=tokenizer,
-            peft_config=copy.deepcopy(peft_config),  # PEFT writes into it
+            peft_config=attach(model, peft_config),
             callbacks=callbacks,
         )
 

@@ -1,4 +1,4 @@
-"""Adapters as small files: PEFT's `save`, `load` and `merge`, with the checks that PEFT leaves to its user."""
+"""Adapters as small files, PEFT's and Houlsby's: `save`, `load` and `merge`, with the checks that PEFT leaves to its user."""
 
 from __future__ import annotations
 
@@ -22,42 +22,72 @@ if TYPE_CHECKING:
 ADAPTER, ADAPTER_CONFIG, ADAPTER_BASE = "adapter_model.safetensors", "adapter_config.json", "base.json"
 
 
-def save_adapter(model: PeftModel, folder: str | os.PathLike) -> Path:
-    """Save the adapter of a PEFT model, without its base, as safetensors; returns the folder.
+def save_adapter(model: PeftModel | PreTrainedModel, folder: str | os.PathLike, name: str | None = None) -> Path:
+    """Save a model's adapter, without its base, as safetensors; returns the folder.
 
-    Beside PEFT's two files, `base.json` names the base model and its checksum, so that `load_adapter` can refuse another.
-    Raises `CourseError` for a model without an adapter.
+    Beside tensors and config, `base.json` names the base model and its checksum, so that `load_adapter` can refuse another. Of
+    several Houlsby adapters `name` chooses one; without it the one that is switched on is meant. Raises `CourseError` for a
+    model without an adapter, and where it is not clear which one is meant.
     """
-    if not hasattr(model, "peft_config"):
+    from .houlsby import adapters_of
+
+    folder = Path(folder)
+    if adapters_of(model):
+        config = _save_houlsby(model, folder, name)
+    elif hasattr(model, "peft_config"):
+        with hushed():
+            model.save_pretrained(folder, safe_serialization=True)
+        (folder / "README.md").unlink(missing_ok=True)  # PEFT's blank model card
+        config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    else:
         raise CourseError(
             "This model carries no adapter, so there is nothing small to save.",
             "Train with a peft_config, or save the whole model with model.save_pretrained(folder).",
         )
-    folder = Path(folder)
-    with hushed():
-        model.save_pretrained(folder, safe_serialization=True)
-    (folder / "README.md").unlink(missing_ok=True)  # PEFT's blank model card
     base = base_of(model)
-    config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = base["model"]  # no path of this machine
+    if config.get("tokenizer_name_or_path"):  # of the text that a soft prompt began with
+        config["tokenizer_name_or_path"] = base["model"]
     (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     (folder / ADAPTER_BASE).write_text(json.dumps(base, indent=1) + "\n", encoding="utf-8")
     return folder
 
 
+def _save_houlsby(model: PreTrainedModel, folder: Path, name: str | None) -> dict:
+    """Write the tensors of one Houlsby adapter; returns its config."""
+    from safetensors.torch import save_file
+
+    from .houlsby import active_adapters, adapter_tensors, adapters_of
+
+    chosen = [name] if name else active_adapters(model)
+    if len(chosen) != 1 or chosen[0] not in adapters_of(model):
+        raise CourseError(
+            f"It is not clear which adapter to save: {', '.join(map(repr, chosen)) or 'none'} of {', '.join(adapters_of(model))}.",
+            "Say which: cl.save_adapter(model, folder, name).",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {key: tensor.detach().contiguous().cpu() for key, tensor in adapter_tensors(model, chosen[0]).items()}
+    save_file(tensors, folder / ADAPTER, metadata={"format": "pt"})
+    return adapters_of(model)[chosen[0]].to_dict()
+
+
 def load_adapter(
-    folder: str | os.PathLike, model: PreTrainedModel | None = None
-) -> tuple[PeftModel, PreTrainedTokenizerBase]:
+    folder: str | os.PathLike, model: PreTrainedModel | None = None, name: str = "default"
+) -> tuple[PeftModel | PreTrainedModel, PreTrainedTokenizerBase]:
     """A saved adapter on its base, in evaluation mode, and the tokenizer.
 
-    Without `model` the base is loaded afresh; a given one (in four bits, say) gets the adapter put into it. Raises `CourseError`
-    for an adapter that is incomplete, cut short or pickled, one of another base model, or a model that has an adapter.
+    Without `model` the base is loaded afresh; a given one (in four bits, say) gets the adapter put into it. A model that has
+    Houlsby adapters takes more of them under other names; the one loaded last is switched on. Raises `CourseError` for an
+    adapter that is incomplete, cut short or pickled, one of another base model, or a model that has an adapter.
     """
+    from .houlsby import TYPE, adapters_of
+
     folder = Path(folder)
     saved = _adapter_tensors(folder)
+    houlsby = _json(folder / ADAPTER_CONFIG).get("peft_type") == TYPE
     if model is None:
         model, tokenizer = load_model()
-    elif hasattr(model, "peft_config"):
+    elif hasattr(model, "peft_config") or (adapters_of(model) and not houlsby):
         raise CourseError(
             "This model already carries an adapter.", "Leave model out to load the base afresh, or merge first."
         )
@@ -70,6 +100,26 @@ def load_adapter(
             f"({str(theirs.get('sha256'))[:12]}), not {mine['model']} ({str(mine['sha256'])[:12]}).",
             "Load it onto its own base (COURSE_MODEL, or the model argument), or train it again on this one.",
         )
+    adapted = _load_houlsby(folder, model, name) if houlsby else _load_peft(folder, model, saved)
+    return adapted.eval(), tokenizer
+
+
+def _load_houlsby(folder: Path, model: PreTrainedModel, name: str) -> PreTrainedModel:
+    """The model with the adapter in it; as it was where the adapter does not fit (`CourseError`)."""
+    from safetensors.torch import load_file
+
+    from .houlsby import HoulsbyConfig, add_adapter, put_tensors, remove_adapter
+
+    add_adapter(model, HoulsbyConfig.from_dict(_json(folder / ADAPTER_CONFIG)), name, trainable=False)
+    try:
+        put_tensors(model, load_file(folder / ADAPTER), name)
+    except CourseError:
+        remove_adapter(model, name)
+        raise
+    return model
+
+
+def _load_peft(folder: Path, model: PreTrainedModel, saved: dict[str, list[int]]) -> PeftModel:
     from peft import PeftModel, get_peft_model_state_dict
 
     try:
@@ -79,7 +129,7 @@ def load_adapter(
             for config in adapted.peft_config.values():
                 config.base_model_name_or_path = model.config.name_or_path
             state = get_peft_model_state_dict(adapted)
-        wanted = {name: list(tensor.shape) for name, tensor in state.items()}
+        wanted = {key: list(tensor.shape) for key, tensor in state.items()}
         fault = None if wanted == saved else "its tensors are not the ones that this model needs"
     except (ValueError, RuntimeError, KeyError, TypeError) as error:
         fault = first_line(error)
@@ -88,7 +138,7 @@ def load_adapter(
             f"The adapter in {folder} does not fit this base model ({fault}).",
             "Load it onto the model that it was trained on.",
         )
-    return adapted.eval(), tokenizer
+    return adapted
 
 
 def merge(model: PeftModel) -> PreTrainedModel:
@@ -96,8 +146,15 @@ def merge(model: PeftModel) -> PreTrainedModel:
 
     A base in four bits is unpacked first, and the result is as large as an unquantized model: added to 4-bit weights the
     update would be rounded to sixteen values again. Raises `CourseError` for a model without an adapter, and for adapters
-    that cannot be added into weights, such as virtual tokens.
+    that cannot be added into weights, such as virtual tokens or Houlsby's.
     """
+    from .houlsby import adapters_of
+
+    if adapters_of(model):
+        raise CourseError(
+            "A Houlsby adapter cannot be merged: its non-linearity stands between its matrices, and no one matrix does the same.",
+            "Keep it beside the base, as a small file (cl.save_adapter).",
+        )
     if not hasattr(model, "peft_config"):
         raise CourseError("This model carries no adapter to merge.", "Merge what cl.train(peft_config=…) returns.")
     kinds = sorted({str(c.peft_type.value) for c in model.peft_config.values()})

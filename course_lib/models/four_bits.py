@@ -60,3 +60,27 @@ def keep_unpacked(model: PreTrainedModel) -> PreTrainedModel:
 def in_four_bits(model: PreTrainedModel) -> bool:
     """Whether a model, or the model inside a PEFT model, keeps its linear layers in four bits."""
     return any(type(p).__name__ == "Params4bit" for p in model.parameters())
+
+
+def count(model: PreTrainedModel) -> tuple[int, int]:
+    """How many linear layers keep their weights in four bits, and how many linear layers there are, the output layer left out."""
+    import torch
+
+    end = model.get_output_embeddings()
+    four = sum(type(m).__name__ == "Linear4bit" for m in model.modules())
+    plain = sum(
+        isinstance(m, torch.nn.Linear) and type(m).__name__ != "Linear4bit" and m is not end for m in model.modules()
+    )
+    return four, four + plain
+
+
+def check_quantized(model: PreTrainedModel, where: str) -> None:
+    """Say how many linear layers are in four bits where some are not. Raises `CourseError` when none is."""
+    four, linear = count(model)
+    if not four:
+        raise CourseError(
+            f"The model '{where}' has no linear layer that can be kept in four bits ({linear} of another kind).",
+            "Load it without quantization, or choose another model.",
+        )
+    if four < linear:
+        print(f"{four} of {linear} linear layers are in four bits; the others stay as they are.")

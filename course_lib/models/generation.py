@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
@@ -35,15 +37,30 @@ def encode_exchange(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str
     ids = tokenizer(whole, add_special_tokens=False)["input_ids"]
     if ids[: len(given)] != given:  # a token reaches over the border: encode the two parts on their own
         ids = given + tokenizer(whole[len(start) :], add_special_tokens=False)["input_ids"]
-    said, ends = ids[len(given) :], {tokenizer.eos_token_id, *tokenizer.all_special_ids}
-    end = next((i for i, token in enumerate(said) if token in ends), len(said) - 1)
+    said = ids[len(given) :]
+    marks = {tokenizer.eos_token_id, *tokenizer.all_special_ids, *tokenizer.get_added_vocab().values()}
+    text = answer if answer in whole else answer.strip()  # some templates strip it
+    inside = tokenizer(whole[len(start) : whole.rfind(text) + len(text)], add_special_tokens=False)["input_ids"]
+    ends = [i for i, token in enumerate(said) if token in marks]  # an answer may hold marks too, of reasoning say
+    end = next((i for i in ends if i >= len(inside)), ends[-1] if ends else len(said) - 1)
     return given, said[: end + 1]
+
+
+def answer_part(reply: str) -> str:
+    """A reply without the reasoning block that a thinking model writes first; empty while that block is still open.
+
+    What a thinking template writes before a plain answer is such a block too, an empty one.
+    """
+    if "</think>" in reply:  # some templates open the block in the prompt
+        return reply.rpartition("</think>")[2]
+    return "" if reply.lstrip().startswith("<think>") else reply
 
 
 def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """The ids that end a reply: the tokenizer's end mark, the generation config's, and what the template writes behind an answer."""
     said = encode_exchange(tokenizer, "a", "b")[1]
-    stops = {tokenizer.eos_token_id, *(i for i in said[-1:] if i in tokenizer.all_special_ids)}
+    marks = {*tokenizer.all_special_ids, *tokenizer.get_added_vocab().values()}
+    stops = {tokenizer.eos_token_id, *(i for i in said[-1:] if i in marks)}
     configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     stops.update(configured if isinstance(configured, (list, tuple)) else [configured])
     return sorted(i for i in stops if i is not None)
@@ -90,7 +107,7 @@ def generate(
         )
     texts = [chat_prompt(tokenizer, p) if chat else p for p in prompts]
     bos = tokenizer.bos_token or ""
-    texts = [t if chat else bos + t for t in texts]
+    texts = [t if chat or t.startswith(bos) else bos + t for t in texts]
     encoded = [tokenizer(t, add_special_tokens=False)["input_ids"] for t in texts]
     cut = sum(len(ids) > room for ids in encoded)
     if cut:
@@ -110,10 +127,22 @@ def generate(
     with torch.inference_mode():
         for batch in length_batches(encoded, equal=has_virtual_tokens(model)):
             ids, mask = padded([encoded[i] for i in batch], tokenizer.pad_token_id, left=True)
-            out = model.generate(input_ids=ids.to(model.device), attention_mask=mask.to(model.device), **options)
+            with positions_left_out():
+                out = model.generate(input_ids=ids.to(model.device), attention_mask=mask.to(model.device), **options)
             for row, i in enumerate(batch):
                 replies[i] = tokenizer.decode(out[row, ids.shape[1] :], skip_special_tokens=True)
     return replies
+
+
+@contextmanager
+def positions_left_out() -> Iterator[None]:
+    """Within it, PEFT does not warn that it leaves out the position ids of a model with virtual tokens.
+
+    Without padding they are 0, 1, 2, …, which the model counts by itself: nothing is lost in batches of equal length.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Position ids are not supported for parameter efficient tuning")
+        yield
 
 
 def padded(rows: Sequence[Sequence[int]], pad: int, *, left: bool = False):
@@ -149,5 +178,5 @@ def length_batches(encoded: list[list[int]], equal: bool) -> Iterable[list[int]]
 
 
 def ask(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str, **options) -> str:
-    """One instruction, one reply, with the space before it stripped. Options as for `generate`."""
-    return generate(model, tokenizer, [text], **options)[0].strip()
+    """One instruction, one answer, without the reasoning and the space before it. Options as for `generate`."""
+    return answer_part(generate(model, tokenizer, [text], **options)[0]).strip()

@@ -1,4 +1,6 @@
-"""The instruct model that later lessons start from: a LoRA adapter from lesson 04, on the base model, merged into it.
+"""The models that later lessons start from, each a LoRA adapter merged into the base model: the instruct model and the brief writer.
+
+The instruct model is lesson 04's; the brief writer is where the lessons on preferences start.
 
 A student's own adapter (`runs/04_supervised_fine_tuning/instruct`) comes before the course's (`data/reference/instruct`).
 Beside each lies `log.json`: seed, rows, seconds, and the checksum of the base that it was trained on; on another base it
@@ -15,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from ..base.errors import CourseError
 from ..base.paths import home
 from .adapters import ADAPTER, ADAPTER_CONFIG, load_adapter, merge, save_adapter
-from .identity import base_sha256
+from .identity import base_model_folder, base_sha256, model_name
+from .load import load_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -53,12 +56,37 @@ def load_instruct(folder: str | Path | None = None) -> tuple[PreTrainedModel, Pr
     return merge(model).eval(), tokenizer
 
 
+def brief_writer_folder() -> Path:
+    """Where the brief writer's adapter lies: the course's own, committed; for another base model in `runs/`."""
+    if model_name() == str(base_model_folder()):
+        return home() / "data" / "reference" / "brief_sft"
+    return home() / "runs" / "brief_sft" / Path(model_name()).name
+
+
+def load_brief_writer() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model that writes briefs as reporters do, and the tokenizer: where the lessons on preferences start.
+
+    A LoRA adapter on the base, trained on `data.preferences.reporters_rows` and merged into the weights: an ordinary model, in
+    evaluation mode, so it can be trained in full or given an adapter. On another base model (`COURSE_MODEL`) one's own writer in
+    `runs/brief_sft/` is taken; without one the base itself, and a printed sentence says so. Raises `CourseError` like `load_instruct`.
+    """
+    place = brief_writer_folder()
+    if model_name() != str(base_model_folder()) and not place.exists():
+        print(f"Brief writer: none has been trained on {model_name()}, so the lesson starts from that model as it is.")
+        return load_model()
+    read_log(place)
+    model, tokenizer = load_adapter(place)
+    return merge(model).eval(), tokenizer
+
+
 def read_log(folder: Path) -> dict[str, Any]:
     """The log beside an adapter, after checking that both are there and fit the base model in use (`CourseError`)."""
     mend = {
         own_folder(): f"Delete the folder runs/{LESSON}/instruct, or keep a new one by running lesson 04 with KEEP = True.",
         reference_folder(): "Restore it with: git checkout -- data/reference/instruct; or make it anew: course sweep "
         + LESSON,
+        brief_writer_folder(): "Restore it with: git checkout -- data/reference/brief_sft; or make it anew: course sweep "
+        "11_reward_model",
     }.get(folder, "Keep a LoRA run there again with course_lib.instruct.save_instruct.")
     missing = [name for name in (LOG, ADAPTER_CONFIG, ADAPTER) if not (folder / name).exists()]
     if missing:

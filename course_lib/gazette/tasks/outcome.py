@@ -1,0 +1,18 @@
+"""How a case in court ended."""
+
+from __future__ import annotations
+
+import random
+
+from .common import draw_item, row_of
+
+SCORER = "label"
+TRAIN_ROWS = 320
+CHOICES = ("upheld", "dismissed", "settled", "adjourned")
+
+
+def make(rng: random.Random, split: str) -> dict:
+    """One row."""
+    item = draw_item(rng, split, "courts", rng.choice((0, 0, 1)))
+    label = item.record.event.attrs["outcome"]
+    return row_of("outcome", item, rng, split, scorer=SCORER, choices=CHOICES, output=label, label=label)

@@ -1,0 +1,142 @@
+"""Exercises of lesson 11: the Bradley–Terry loss, what is possible under noise, and four broken reward models."""
+
+from __future__ import annotations
+
+import math
+
+from ..exercise import Exercise
+
+
+def judge_loss(answer) -> str | None:
+    """A function `(chosen, rejected)` → scalar loss, tried on gaps of both signs and on very large ones."""
+    import torch
+    import torch.nn.functional as F
+
+    if not callable(answer):
+        return f"the answer is a function (answer = preference_loss), not a {type(answer).__name__}."
+    chosen, rejected = torch.tensor([1.0, -0.5, 2.0]), torch.tensor([0.2, 0.7, 2.0])
+    gap = chosen - rejected
+    got = answer(chosen, rejected)
+    if not isinstance(got, torch.Tensor) or got.numel() != 1:
+        shape = tuple(got.shape) if isinstance(got, torch.Tensor) else type(got).__name__
+        return f"the loss of a batch is one number, a mean over its pairs; yours is {shape}."
+    wrong = {
+        "the sign of the gap is turned round: this loss pushes the rejected reply up.": -F.logsigmoid(-gap).mean(),
+        "the minus is missing: a loss is to be made small, and log σ is largest for the right order.": F.logsigmoid(
+            gap
+        ).mean(),
+        "the logarithm is missing: that is one minus the probability of the choice, not its negative logarithm.": (
+            1 - torch.sigmoid(gap)
+        ).mean(),
+        "that is the probability of the choice; the loss is its negative logarithm.": torch.sigmoid(gap).mean(),
+        "that adds the pairs up; take the mean, or the loss grows with the batch.": -F.logsigmoid(gap).sum(),
+        "that is a hinge on the gap. It is a ranking loss, but not Bradley and Terry's.": F.relu(1 - gap).mean(),
+        "the gap itself is no loss: it could be made as small as one likes.": -gap.mean(),
+    }
+    if not torch.allclose(got, -F.logsigmoid(gap).mean(), atol=1e-5):
+        for reason, value in wrong.items():
+            if torch.allclose(got.reshape(()), value, atol=1e-5):
+                return reason
+        return "for the gaps 0.8, −1.2 and 0 it is not the mean of −log σ(gap)."
+    far = answer(torch.tensor([0.0]), torch.tensor([200.0]))
+    if not torch.isfinite(far):
+        return "for a gap of −200 it is infinite: σ rounds to 0 before the logarithm. torch.nn.functional.logsigmoid does both in one."
+    return None
+
+
+def judge_ceiling(answer) -> str | None:
+    """A function of a list of probabilities → the best possible agreement."""
+    if not callable(answer):
+        return f"the answer is a function (answer = best_possible), not a {type(answer).__name__}."
+    chances = [0.9, 0.5, 0.2, 0.35]
+    right = (0.9 + 0.5 + 0.8 + 0.65) / 4
+    got = float(answer(list(chances)))
+    wrong = {
+        sum(chances)
+        / 4: "that is the mean probability of the first reply. Where it is below a half, one should guess the second.",
+        1.0: "that would be possible if readers always chose alike. They choose by chance: with 0.9 they differ every tenth time.",
+        0.75: "you counted a pair as foreseen or not. Each pair is foreseen with a probability.",
+        0.5: "half is what a coin gets.",
+        max(chances): "that is the easiest pair alone; take the mean over pairs.",
+        sum(p * p + (1 - p) ** 2 for p in chances) / 4: "that is how often two readers agree with each other, "
+        "or a guesser who draws by the same probabilities. Always naming the likelier reply is right more often.",
+    }
+    if math.isclose(got, right, abs_tol=1e-6):
+        return None
+    for value, reason in wrong.items():
+        if math.isclose(got, value, abs_tol=1e-6):
+            return reason
+    return f"for the probabilities 0.9, 0.5, 0.2 and 0.35 it should be {right:.4f}; yours is {got:.4f}."
+
+
+CASES = {"A": "padding", "B": "labels", "C": "overfitted", "D": "bias"}
+CLUES = {
+    "A": "the same reply, the same weights, another score as soon as a longer reply stands beside it. What else is in the batch then?",
+    "B": "the loss falls below ln 2 and the order comes out worse than a coin's. No noise does that; what does?",
+    "C": "on pairs that it has read it is almost always right, and beyond what the readers' own noise allows.",
+    "D": "it agrees with its readers as well as is possible. Whom does it not agree with?",
+}
+
+
+def judge_cases(answer) -> str | None:
+    """One of four causes for each of the four reports."""
+    if not isinstance(answer, dict):
+        return f"the answer is a dict with the keys A, B, C and D, not a {type(answer).__name__}."
+    causes = sorted(CASES.values())
+    for case, cause in CASES.items():
+        given = answer.get(case)
+        if given not in causes:
+            return f"for report {case} stands {given!r}; each is one of {', '.join(map(repr, causes))}."
+        if given != cause:
+            return f"report {case} is not explained by '{given}': {CLUES[case]}"
+    return None
+
+
+EXERCISES = [
+    Exercise(
+        name="The loss",
+        judge=judge_loss,
+        hints=(
+            "The probability that the chosen reply wins is σ(chosen − rejected).",
+            "The loss is the negative logarithm of that probability, averaged over the batch. Take the function that does σ and log in one step.",
+        ),
+        answer="import torch.nn.functional as F\n\n\ndef preference_loss(chosen, rejected):\n    return -F.logsigmoid(chosen - rejected).mean()\n\n\nanswer = preference_loss",
+        wrong=(
+            "import torch.nn.functional as F\nanswer = lambda c, r: -F.logsigmoid(r - c).mean()",
+            "import torch\nanswer = lambda c, r: (1 - torch.sigmoid(c - r)).mean()",
+            "import torch.nn.functional as F\nanswer = lambda c, r: -F.logsigmoid(c - r).sum()",
+            "import torch\nanswer = lambda c, r: -torch.log(torch.sigmoid(c - r)).mean()",
+            "answer = lambda c, r: -(c - r).mean()",
+        ),
+    ),
+    Exercise(
+        name="The best possible",
+        judge=judge_ceiling,
+        hints=(
+            "You know the probability p that readers prefer the first reply. Which reply do you name, and how often are you right?",
+            "Name the likelier one: you are right with probability p or 1 − p, whichever is larger.",
+        ),
+        answer="def best_possible(chances):\n    return sum(max(p, 1 - p) for p in chances) / len(chances)\n\n\nanswer = best_possible",
+        wrong=(
+            "answer = lambda chances: sum(chances) / len(chances)",
+            "answer = lambda chances: 1.0",
+            "answer = lambda chances: sum(p * p + (1 - p) ** 2 for p in chances) / len(chances)",
+            "answer = lambda chances: sum(p != 0.5 for p in chances) / len(chances)",
+        ),
+    ),
+    Exercise(
+        name="Four reports",
+        judge=judge_cases,
+        hints=(
+            "Ask of each: are the *numbers* wrong, the *order* wrong, or is the order right and the readers wrong?",
+            "One report is about where the score is read, one about columns, one about too many passes, one about whom was asked.",
+        ),
+        answer='answer = {"A": "padding", "B": "labels", "C": "overfitted", "D": "bias"}',
+        wrong=(
+            'answer = {"A": "overfitted", "B": "labels", "C": "padding", "D": "bias"}',
+            'answer = {"A": "padding", "B": "bias", "C": "overfitted", "D": "labels"}',
+            'answer = {"A": "padding", "B": "labels", "C": "bias", "D": "overfitted"}',
+            'answer = "padding"',
+        ),
+    ),
+]
