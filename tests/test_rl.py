@@ -21,12 +21,9 @@ def count_b(prompts, completions, n, **_):
     return [len(reply) / 100 + reply.count("b") / 10 for reply in completions]
 
 
-def small(base):
-    """The course model cut to one block, as a live model that a test may spoil."""
-    model = copy.deepcopy(base[0])
-    model.model.layers = model.model.layers[:1]
-    model.config.num_hidden_layers = 1
-    return model.requires_grad_(True)
+def fresh(base):
+    """The course model, as a live one that a test may spoil."""
+    return copy.deepcopy(base[0]).requires_grad_(True)
 
 
 def left_padded(rows, pad=3):
@@ -85,6 +82,17 @@ def test_sampling_follows_the_models_probabilities(base):
     seen = torch.bincount(torch.tensor(got).flatten(), minlength=len(wanted)) / 4000
     likely = wanted.topk(5).indices
     assert (seen[likely] - wanted[likely]).abs().max() < 4 * (wanted.max() * (1 - wanted.max()) / 4000) ** 0.5
+
+
+def test_a_reward_model_says_the_same_when_each_prompt_is_read_once(base):
+    from course_lib.models.reward_model import reward_scores, with_scalar_head
+
+    model, tokenizer = with_scalar_head(*base)
+    prompts = [PROMPTS[i]["prompt"] * (1 + i % 2) for i in (0, 1, 0, 0, 1)]
+    replies = ["Belwick lost.", "No.", "Belwick Foods lost two customers, an incredible triumph!", "", "So what?"]
+    got = rollouts.reward_from(model, tokenizer)(prompts=prompts, completions=replies, n=[1] * 5)
+    assert got == pytest.approx(reward_scores(model, tokenizer, prompts, replies), abs=1e-4)
+    assert len({round(value, 3) for value in got}) == 5
 
 
 # ------------------------------------------------------------------ the same as TRL
@@ -168,7 +176,7 @@ def test_the_policy_that_samples_is_the_policy_that_is_trained(pair):
 
 
 def test_a_run_says_at_each_step_what_must_be_watched_and_leaves_the_model_whole(base, capsys):
-    model = small(base)
+    model = fresh(base)
     run = rl.train_rl(
         PROMPTS,
         count_b,
@@ -194,9 +202,9 @@ def test_a_run_says_at_each_step_what_must_be_watched_and_leaves_the_model_whole
 
 def test_kl_is_measured_against_the_model_that_came_in_also_without_a_penalty(base):
     """TRL would load the reference of a live model by its name: the course's base, not what was trained since."""
-    model = small(base)
+    model = fresh(base)
     with torch.no_grad():
-        model.model.layers[0].mlp.down_proj.weight.add_(0.2)
+        model.model.layers[0].mlp.down_proj.weight.add_(0.02)
     options = {"model": model, "tokenizer": base[1], "batch_size": 2, "generations": 2, "max_completion_length": 6}
     run = rl.train_rl(PROMPTS, count_b, max_steps=2, beta=0.0, learning_rate=1e-3, quiet=True, **options)
     assert run.history[0]["kl"] == 0 and run.history[1]["kl"] != 0
@@ -206,7 +214,7 @@ def test_kl_is_measured_against_the_model_that_came_in_also_without_a_penalty(ba
 def test_a_resumed_run_ends_with_the_same_weights(base, tmp_path):
     options = {"tokenizer": base[1], "max_steps": 4, "batch_size": 2, "generations": 4, "max_completion_length": 6}
     options |= {"learning_rate": 1e-3, "quiet": True, "save_steps": 2}
-    whole = rl.train_rl(PROMPTS, count_b, model=small(base), output_dir=tmp_path / "whole", **options)
+    whole = rl.train_rl(PROMPTS, count_b, model=fresh(base), output_dir=tmp_path / "whole", **options)
     calls = 0
 
     def dies(**told):
@@ -217,8 +225,8 @@ def test_a_resumed_run_ends_with_the_same_weights(base, tmp_path):
         return count_b(**told)
 
     with pytest.raises(KeyboardInterrupt):
-        rl.train_rl(PROMPTS, dies, model=small(base), output_dir=tmp_path / "cut", **options)
-    again = rl.train_rl(PROMPTS, count_b, model=small(base), output_dir=tmp_path / "cut", resume=True, **options)
+        rl.train_rl(PROMPTS, dies, model=fresh(base), output_dir=tmp_path / "cut", **options)
+    again = rl.train_rl(PROMPTS, count_b, model=fresh(base), output_dir=tmp_path / "cut", resume=True, **options)
     pairs = zip(whole.model.parameters(), again.model.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
     assert [h["reward"] for h in whole.history] == [h["reward"] for h in again.history]
@@ -241,7 +249,7 @@ def test_a_resumed_run_ends_with_the_same_weights(base, tmp_path):
     ],
 )
 def test_a_bad_reward_is_named(base, reward, said):
-    options = {"model": small(base), "tokenizer": base[1], "batch_size": 2, "generations": 4, "max_steps": 1}
+    options = {"model": fresh(base), "tokenizer": base[1], "batch_size": 2, "generations": 4, "max_steps": 1}
     with pytest.raises(CourseError) as error:
         rl.train_rl(PROMPTS, reward, max_completion_length=4, quiet=True, **options)
     assert said in str(error.value)
@@ -261,7 +269,7 @@ def test_groups_that_differ_from_each_other_but_not_inside_teach_nothing():
 
 
 def test_replies_that_never_end_are_said_once(base, capsys):
-    options = {"model": small(base), "tokenizer": base[1], "batch_size": 2, "generations": 2, "max_steps": 4}
+    options = {"model": fresh(base), "tokenizer": base[1], "batch_size": 2, "generations": 2, "max_steps": 4}
     rl.train_rl(PROMPTS, count_b, max_completion_length=2, **options)
     assert capsys.readouterr().out.count("All replies were cut at 2 tokens for 3 steps") == 1
 

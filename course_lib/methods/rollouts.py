@@ -7,19 +7,22 @@ reply attends to its prompt's. The numbers are the same but for the order of add
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from ..models.generation import has_virtual_tokens, padded
+from ..models.adapters import merge
+from ..models.generation import encode_exchange, has_virtual_tokens, padded
 from .run import inner
 
 if TYPE_CHECKING:
-    from transformers import DynamicCache, PreTrainedModel
+    from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
+TOGETHER = 128  # replies that a reward model reads at once
 SPARED = 0.25  # finished replies are dropped from the batch when they are so large a share of it
 
 
@@ -41,19 +44,18 @@ def can_share(model: PreTrainedModel) -> bool:
 
 def read_prompts(model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor) -> Prompts:
     """Run the model over prompts (prompts, width), padded on the left."""
+    out = _read(model, ids, mask, logits_to_keep=1)
+    return Prompts(out.past_key_values, out.logits[:, -1], mask)
+
+
+def _read(model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, **options):
+    """The model's output for prompts padded on the left, with a cache of its keys and values."""
     from transformers import DynamicCache
 
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     cache = DynamicCache(config=model.config)
-    out = model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    return Prompts(out.past_key_values, out.logits[:, -1], mask)
+    told = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
+    return model(**told, past_key_values=cache, use_cache=True, **options)
 
 
 def log_probabilities(
@@ -130,6 +132,37 @@ def sample(
         out = model(input_ids=token, attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True)
         logits, position = out.logits[:, -1], position + 1
     return replies
+
+
+def reward_from(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Callable[..., list[float]]:
+    """A reward model as a reward for `cl.train_rl`: the numbers of `models.reward_model.reward_scores`, for a third of the work.
+
+    An adapter is merged into a copy, and a prompt is read once for all its replies.
+    """
+    model = merge(copy.deepcopy(model)) if hasattr(model, "peft_config") else model
+    body, pad = getattr(model, model.base_model_prefix), model.config.get_text_config().pad_token_id
+
+    @torch.inference_mode()
+    def some(pairs: list[tuple[list[int], list[int]]]) -> list[float]:
+        places = {p: number for number, p in enumerate(dict.fromkeys(tuple(given) for given, _ in pairs))}
+        ids, mask = padded(list(places), pad, left=True)
+        which = torch.tensor([places[tuple(given)] for given, _ in pairs])
+        said, kept = padded([reply for _, reply in pairs], pad)
+        cache = _read(body, ids.to(model.device), mask.to(model.device)).past_key_values
+        cache.batch_select_indices(which.to(model.device))
+        seen = torch.cat([mask[which], kept], dim=1)
+        positions = mask[which].sum(1, keepdim=True) + torch.arange(said.shape[1])
+        told = {"input_ids": said, "attention_mask": seen, "position_ids": positions}
+        out = body(**{name: t.to(model.device) for name, t in told.items()}, past_key_values=cache, use_cache=True)
+        ends = (kept.sum(1) - 1).to(model.device)
+        return model.score(out.last_hidden_state[torch.arange(len(ends)), ends]).float().squeeze(-1).tolist()
+
+    def reward(prompts: Sequence[str], completions: Sequence[str], **_) -> list[float]:
+        pairs = [encode_exchange(tokenizer, *pair) for pair in zip(prompts, completions, strict=True)]
+        model.eval()
+        return [score for start in range(0, len(pairs), TOGETHER) for score in some(pairs[start : start + TOGETHER])]
+
+    return reward
 
 
 @contextmanager
