@@ -161,3 +161,64 @@ def test_a_folder_of_splits(tmp_path):
     assert {split: len(rows) for split, rows in found.items()} == {"train": 1, "test": 2}
     with pytest.raises(CourseError, match="labels"):
         load_preferences(labels="nobody")
+
+
+# ------------------------------------------------------------------ the course's own
+
+
+def test_pairs_and_labels_come_from_the_committed_samples_byte_for_byte(tmp_path):
+    from course_lib.workshop.build_preferences import build, preferences_folder
+
+    build(tmp_path, say=lambda line: None)
+    for name in ("train.jsonl", "validation.jsonl", "test.jsonl"):
+        assert (tmp_path / name).read_bytes() == (preferences_folder() / name).read_bytes(), name
+    assert sum(path.stat().st_size for path in preferences_folder().iterdir()) < 8e6
+
+
+def test_own_pairs_have_every_label_and_agree_with_the_formula():
+    data = load_preferences()
+    assert sum(map(len, data.values())) >= 4000
+    rows = list(data["train"])
+    assert all(row["reader"] == "chosen" and row["ai"] == "" and row["chosen"] != row["rejected"] for row in rows)
+    expected = [first_preferred((r["gold_chosen"], r["gold_rejected"]), (r["chosen"], r["rejected"])) for r in rows]
+    # Of the pairs that a reader of the formula prefers with p, a share p was chosen: the mean of p must be that of p² + (1 − p)².
+    wanted = sum(p * p + (1 - p) ** 2 for p in expected) / len(expected)
+    assert sum(expected) / len(expected) == pytest.approx(wanted, abs=0.02)
+    loud = [r for r in rows if ("!" in r["chosen"]) != ("!" in r["rejected"])]
+    share = sum("!" in r["chosen"] for r in loud) / len(loud)
+    unbiased = {r["id"]: r["chosen"] for r in load_preferences(labels="unbiased")["train"]}
+    assert share > 0.6 > 0.5 > sum("!" in unbiased[r["id"]] for r in loud) / len(loud)
+
+
+def test_labels_choose_what_is_chosen(capsys):
+    gold = load_preferences(labels="gold")["test"]
+    assert all(row["gold_chosen"] > row["gold_rejected"] and row["gold"] == "chosen" for row in gold)
+    assert "equal true scores are left out" in capsys.readouterr().out
+    one, other = (
+        {r["id"]: (r["chosen"], r["rejected"]) for r in load_preferences(labels=labels)["test"]}
+        for labels in ("reader", "unbiased")
+    )
+    turned = [key for key in one if one[key] != other[key]]
+    assert turned and all(one[key] == other[key][::-1] for key in turned)
+
+
+@pytest.mark.slow
+def test_sampling_anew_gives_the_same_statistics():
+    """The committed samples and fresh ones of another seed agree in length, hype and true score."""
+    pytest.importorskip("torch")
+    from course_lib.gazette.brief import shouts
+    from course_lib.lessons.lesson_11_reward_model.writer import briefs_of, true_scores
+    from course_lib.models.instruct import load_brief_writer
+    from course_lib.workshop.build_preferences import PROMPTS, preferences_folder, read_samples
+
+    prompts = brief_prompts("test", PROMPTS["test"])[:60]
+    fresh = briefs_of(*load_brief_writer(), prompts, seed=123)
+    samples = read_samples(preferences_folder())
+    old = [samples[row["id"]][0] for row in prompts]
+    for measure, most in (
+        (lambda replies: [len(reply.split()) for reply in replies], 4.0),
+        (lambda replies: [float(shouts(reply)) for reply in replies], 0.2),
+        (lambda replies: true_scores(prompts, replies), 0.12),
+    ):
+        one, other = measure(old), measure(fresh)
+        assert abs(sum(one) - sum(other)) / len(one) < most

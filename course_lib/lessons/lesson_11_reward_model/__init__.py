@@ -1,1 +1,1 @@
-"""Lesson 11: a reward model."""
+"""Lesson 11: a reward model from preference pairs."""
