@@ -16,7 +16,7 @@ import random
 
 from ..gazette.brief import shouts
 
-TAU = 0.15  # in units of the true score: a pair that differs by so much is judged rightly in 73 % of cases
+TAU = 0.1  # in units of the true score: a pair that differs by so much is judged rightly in 73 % of cases
 BIAS = 0.6  # what hype is worth to a reader, in units of the true score
 
 

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 LESSON = "11_reward_model"
 SEEDS = (0, 1, 2)
-SIZES = (40, 160, 640, 2560)  # pairs
+SIZES = (30, 120, 480, 1920)  # pairs
 BATCH, RATE, RANK = 16, 1e-3, 8
-NOISES = (0.05, 0.45)  # beside TAU
+NOISES = (0.03, 0.3)  # beside TAU
 ITEMS, EACH = 100, 16  # test prompts and replies a prompt of best-of-n
 COUNTS = (1, 2, 4, 8, 16)
 KEPT = ("reader", "unbiased")
@@ -245,10 +245,10 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     for size in SIZES[:-1]:
         key = {"part": "reward", "labels": "reader", "pairs": size, "seed": 0}
         yield key, partial(reward_job, "reader", size, 0)
-    yield {"part": "reward", "labels": "shuffled", "pairs": 640, "seed": 0}, partial(reward_job, "shuffled", 640, 0)
+    yield {"part": "reward", "labels": "shuffled", "pairs": 480, "seed": 0}, partial(reward_job, "shuffled", 480, 0)
     for tau in NOISES:
-        key = {"part": "noise", "labels": "reader", "tau": tau, "pairs": 640, "seed": 0}
-        yield key, partial(reward_job, "reader", 640, 0, tau)
+        key = {"part": "noise", "labels": "reader", "tau": tau, "pairs": 480, "seed": 0}
+        yield key, partial(reward_job, "reader", 480, 0, tau)
     for seed in SEEDS[1:]:
         for size in SIZES[:-1]:
             key = {"part": "reward", "labels": "reader", "pairs": size, "seed": seed}

@@ -6,7 +6,7 @@ from __future__ import annotations
 def draw(axes) -> str:
     """Draw it; returns the summary in one sentence."""
     axes.set_xlim(0, 10)
-    axes.set_ylim(0, 6)
+    axes.set_ylim(0.7, 5.3)
     axes.axis("off")
     box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "black"}
     rows = {
@@ -14,21 +14,13 @@ def draw(axes) -> str:
         "rejected": (1.4, "#D55E00", "A jaw-dropping drama!"),
     }
     for name, (y, colour, reply) in rows.items():
-        axes.text(
-            1.4,
-            y,
-            f"item + {name} reply\n“{reply}”",
-            ha="center",
-            va="center",
-            fontsize=9,
-            bbox=box | {"edgecolor": colour},
-        )
-        axes.annotate("", (3.7, 3.0 + (y - 3) * 0.35), (2.9, y), arrowprops={"arrowstyle": "->", "color": colour})
-        axes.annotate("", (6.6, y), (5.9, 3.0 + (y - 3) * 0.35), arrowprops={"arrowstyle": "->", "color": colour})
-        axes.text(
-            7.1, y, f"r({name})", ha="center", va="center", fontsize=11, color=colour, bbox=box | {"edgecolor": colour}
-        )
-        axes.annotate("", (8.6, 3.0 + (y - 3) * 0.3), (7.9, y), arrowprops={"arrowstyle": "->", "color": colour})
+        edge = box | {"edgecolor": colour}
+        arrow = {"arrowstyle": "->", "color": colour}
+        axes.text(1.4, y, f"item + {name} reply\n“{reply}”", ha="center", va="center", fontsize=9, bbox=edge)
+        axes.annotate("", (3.85, 3.0 + (y - 3) * 0.3), (1.4, y), arrowprops=arrow, zorder=0)
+        axes.annotate("", (6.5, y), (4.8, 3.0), arrowprops=arrow, zorder=0)
+        axes.text(7.1, y, f"r({name})", ha="center", va="center", fontsize=11, color=colour, bbox=edge)
+        axes.annotate("", (8.5, 3.0 + (y - 3) * 0.3), (7.1, y), arrowprops=arrow, zorder=0)
     axes.text(
         4.8, 3.0, "language model\nread at the end mark\n↓\nscalar head", ha="center", va="center", fontsize=9, bbox=box
     )
