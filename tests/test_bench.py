@@ -39,7 +39,7 @@ def test_by_hand_encoding_equals_that_of_trl():
 
 
 def test_the_command_prints_figures_that_agree(elsewhere, capsys, monkeypatch):
-    monkeypatch.setattr(bench, "remember_bf16", lambda rows: "not measured here")
+    monkeypatch.setattr(bench, "compare_bf16", lambda rows, **given: "not measured here")
     assert cli.main(["bench", "--rows", "16", "--rounds", "1", "--json"]) == 0
     said = capsys.readouterr()
     figures = json.loads(said.out)
@@ -84,8 +84,11 @@ def test_the_precision_is_measured_once_and_remembered(elsewhere, monkeypatch):
         return type("Run", (), {"seconds": seconds[bf16]})
 
     monkeypatch.setattr(training, "train", train)
-    assert bench.remember_bf16(None) == "1.50 × the speed of float32 here, so it is used"
-    assert asked == [True, False] * 4 and hardware.bf16_wins() is True
+    told = bench.compare_bf16(None)
+    assert told == "1.50 × the speed of float32 here; cl.train does not use it; to change that: course bench --remember"
+    assert asked == [True, False] * 4 and hardware.bf16_wins() is False  # a measurement alone changes no later run
+    assert bench.compare_bf16(None, remember=True) == "1.50 × the speed of float32 here, so from now on it is used"
+    assert hardware.bf16_wins() is True
     monkeypatch.undo()
     monkeypatch.setenv("COURSE_HOME", str(elsewhere))
     assert hardware.bf16_wins() is True and training.sft_config(elsewhere).bf16 is True

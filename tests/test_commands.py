@@ -214,7 +214,7 @@ def test_reset_deletes_one_lesson_or_all(elsewhere, capsys):
 def test_a_broken_scoreboard_line_is_named(elsewhere):
     scoreboard.student_file().parent.mkdir(parents=True)
     scoreboard.student_file().write_text("{}\n")
-    with pytest.raises(CourseError, match=r"scoreboard.jsonl, line 1: no run_id"):
+    with pytest.raises(CourseError, match=r"scoreboard.jsonl has 1 bad line of 1: line 1: no run_id"):
         scoreboard.rows(scoreboard.student_file())
 
 

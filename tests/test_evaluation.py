@@ -160,13 +160,23 @@ def test_perplexity_does_not_depend_on_the_batch_and_equals_a_plain_loss(base):
     import torch
 
     model, tokenizer = base
-    text = "The shares of the company rose by 12 per cent."
-    ids = torch.tensor([[tokenizer.bos_token_id, *tokenizer(text)["input_ids"]]])
-    with torch.no_grad():
-        loss = model(input_ids=ids, labels=ids).loss.item()
-    assert cl.perplexity(model, tokenizer, [text]) == pytest.approx(math.exp(loss), rel=1e-4)
-    both = cl.perplexity(model, tokenizer, [text, text])
-    assert both == pytest.approx(math.exp(loss), rel=1e-4)
+    texts = [
+        "The shares of the company rose by 12 per cent.",
+        "Rain fell.",
+        "Zyx qua vop on a Tuesday, and the board of Arden Foods said that it would close two of its five mills before the spring.",
+    ]
+    summed, counts = [], []
+    for text in texts:
+        ids = torch.tensor([[tokenizer.bos_token_id, *tokenizer(text)["input_ids"]]])
+        with torch.no_grad():
+            summed.append(model(input_ids=ids, labels=ids).loss.item() * (ids.shape[1] - 1))
+        counts.append(ids.shape[1] - 1)
+        assert cl.perplexity(model, tokenizer, [text]) == pytest.approx(math.exp(summed[-1] / counts[-1]), rel=1e-4)
+    assert len(set(counts)) == 3  # so that a batch is padded
+    wanted = math.exp(sum(summed) / sum(counts))  # every token weighs the same, whatever the length of its text
+    for order in (texts, texts[::-1]):
+        assert cl.perplexity(model, tokenizer, order) == pytest.approx(wanted, rel=1e-4)
+    assert abs(wanted - math.exp(sum(s / c for s, c in zip(summed, counts, strict=True)) / 3)) > 1e-2 * wanted
 
 
 def test_nothing_to_do(base):

@@ -431,3 +431,11 @@ def test_on_a_print_sheet_the_note_under_the_printers_line_is_of_the_text_above_
                 named += 1
                 assert name in text
     assert named > 100
+
+
+def test_each_task_owns_its_score_and_its_right_answer_passes():
+    for name, module in tasks.MODULES.items():
+        assert module.score is tasks.scoring.SCORERS[module.SCORER], name
+        row = module.make(random.Random(3), "test")
+        assert row["task"] == name and row["scorer"] == module.SCORER and module.score(row, row["output"])
+        assert not module.score(row, "An assistant at the bakery") or row["label"] == "answer"

@@ -44,11 +44,29 @@ def test_peak_memory_sees_what_a_step_allocates():
 
 
 def test_the_base_has_forgotten_nothing_and_a_spoiled_copy_has(base):
+    import math
+
+    from course_lib.measure.losses import held_out_news
+
     model, tokenizer = base
-    assert set(cl.forgetting(model, tokenizer, model, items=4).values()) == {0.0}
+    assert set(cl.forgetting(model, tokenizer, items=4).values()) == {0.0}  # against a base that is loaded afresh
     spoiled, _ = cl.load_model()
     with torch.no_grad():
         spoiled.model.layers[-1].mlp.down_proj.weight.mul_(-1)
     found = cl.forgetting(spoiled, tokenizer, model, items=4)
     assert set(found) == {"business", "health", "courts", "town"} and min(found.values()) > 0
-    assert cl.forgetting(spoiled, tokenizer, model, items=4) == pytest.approx(found)
+    assert cl.forgetting(model, tokenizer, spoiled, items=4) == pytest.approx({k: -v for k, v in found.items()})
+
+    def loss(model, texts) -> float:
+        """Nats per token by a plain forward pass, each text alone."""
+        rows = [
+            torch.tensor([[tokenizer.bos_token_id, *tokenizer(t, add_special_tokens=False)["input_ids"]]])
+            for t in texts
+        ]
+        with torch.no_grad():
+            summed = [model(input_ids=ids, labels=ids).loss.item() * (ids.shape[1] - 1) for ids in rows]
+        return sum(summed) / sum(ids.shape[1] - 1 for ids in rows)
+
+    for section, rise in found.items():
+        texts = held_out_news(section, 4)
+        assert rise == pytest.approx(loss(spoiled, texts) - loss(model, texts), abs=1e-4) and math.isfinite(rise)

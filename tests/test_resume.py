@@ -60,27 +60,9 @@ def same(a, b) -> bool:
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    """The folder of a model of some ten thousand parameters with the course's tokenizer."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    tokenizer = cl.load_tokenizer()
-    folder = tmp_path_factory.mktemp("tiny")
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-        num_key_value_heads=1, max_position_embeddings=512, tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
-
-
-@pytest.fixture(scope="module")
 def train(tiny):
     return lambda kind="full", data=None, **given: cl.train(
-        rows() if data is None else data, **{"model": tiny, "peft_config": adapter(kind)} | STEPS | given
+        rows() if data is None else data, **{"model": str(tiny), "peft_config": adapter(kind)} | STEPS | given
     )
 
 
@@ -100,7 +82,7 @@ def killed(tiny, tmp_path_factory):
         if kind not in made:
             folder = tmp_path_factory.mktemp("killed") / "run"
             tests = str(Path(__file__).parent)
-            code = SCRIPT.format(tests=tests, model=tiny, kind=kind, folder=str(folder))
+            code = SCRIPT.format(tests=tests, model=str(tiny), kind=kind, folder=str(folder))
             threads = str(torch.get_num_threads())
             environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
             process = subprocess.Popen(
@@ -186,7 +168,9 @@ def test_a_broken_newest_checkpoint_falls_back_to_the_one_before(victim, copied,
 def test_when_all_are_broken_it_starts_from_the_beginning_and_says_so(copied, train, whole, capsys):
     folder = copied("lora")
     (folder / "checkpoint-6" / "adapter_model.safetensors").unlink()
-    (folder / "checkpoint-3" / checkpoints.SEAL).unlink()
+    (folder / "checkpoint-3" / checkpoints.SEAL).rename(
+        folder / "checkpoint-3" / checkpoints.BEGUN
+    )  # as if killed while it was saved
     assert same(train("lora", output_dir=folder, resume=True), whole("lora"))
     first, second = capsys.readouterr().out.strip().splitlines()
     assert "adapter_model.safetensors is missing; the one before it is tried" in first

@@ -124,10 +124,24 @@ def test_the_output_layer_is_asked_about_few_positions(rows):
     assert 3 <= len(asked) <= 6 and max(asked) < shortest / 2  # a batch may be cut in two
 
 
-def test_rows_come_in_random_order_so_that_a_batch_of_a_mixture_holds_several_tasks(run):
-    sampler = run.trainer._get_train_sampler()
-    order = list(sampler)
-    assert sorted(order) == list(range(64)) and order != list(range(64))
+def test_rows_come_in_random_order_so_that_a_batch_of_a_mixture_holds_several_tasks():
+    """Tasks of three lengths, one after another: batches of like length, or in the order of the rows, would hold one task each."""
+    mixture = [
+        {"instruction": "Say it.", "input": "news " * length, "output": "yes"}
+        for length in (5, 30, 60)
+        for _ in range(32)
+    ]
+
+    def tasks_in_a_batch(**given) -> float:
+        trainer = cl.train(mixture, max_steps=1, quiet=True, **given).trainer
+        order = list(trainer._get_train_sampler())
+        assert sorted(order) == list(range(96))
+        batches = [order[i : i + 8] for i in range(0, 96, 8)]
+        return sum(len({row // 32 for row in batch}) for batch in batches) / len(batches)
+
+    assert tasks_in_a_batch() > 2.5
+    assert tasks_in_a_batch(train_sampling_strategy="group_by_length") < 1.5  # the control: it can be told apart
+    assert tasks_in_a_batch(train_sampling_strategy="sequential") == 1
 
 
 def test_a_batch_is_cut_where_least_padding_is_left():

@@ -1,4 +1,4 @@
-"""Which precision wins on this machine: what `course bench` measured, else what the processor has units for."""
+"""Which precision wins on this machine: what `course bench --remember` noted, else what the processor has units for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONG = 512  # tokens
 
 
 def bf16_wins() -> bool:
-    """Whether `cl.train` uses bf16 autocast on this CPU: as measured by `course bench`, else where there are units for it."""
+    """Whether `cl.train` uses bf16 autocast on this CPU: as noted by `course bench --remember`, else where there are units for it."""
 
     try:
         return bool(json.loads(_memory().read_text(encoding="utf-8"))[_machine()])

@@ -8,6 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def printable() -> None:
+    """From now on a character that the terminal's encoding lacks (→ in a Windows code page) prints as "?" instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
 @contextmanager
 def hushed() -> Iterator[None]:
     """Within it, transformers and datasets draw no bars, and transformers and bitsandbytes log errors only."""

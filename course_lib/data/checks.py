@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..base.errors import CourseError
+from ..gazette.tasks.scoring import SCORERS
 
 NEEDED = ("instruction", "input", "output")
-SCORERS = ("label", "exact", "overlap", "facts", "refusal", "format")
 SHOWN = 5  # how many bad rows an error names
 
 
@@ -85,11 +85,11 @@ def check_rows(rows: Sequence[dict], *, scored: bool = False) -> Sequence[dict]:
 
 def row_fault(row: dict, scored: bool = False) -> str | None:
     """What is wrong with one row, in words, or `None`."""
+    if scored and (row.get("scorer") or "exact") not in SCORERS:
+        return f"unknown scorer '{row['scorer']}' (known: {', '.join(SCORERS)})"
     for name in (*NEEDED, *(("label",) if scored and row.get("scorer") not in (None, "", "exact", "overlap") else ())):
         if not isinstance(row.get(name), str):
             return f"{name} is {_told(row.get(name))}, not text"
-    if scored and (row.get("scorer") or "exact") not in SCORERS:
-        return f"unknown scorer '{row['scorer']}' (known: {', '.join(SCORERS)})"
     return empty_fault(row)
 
 

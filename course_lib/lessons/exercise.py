@@ -110,6 +110,12 @@ def lesson_names() -> list[str]:
     return sorted(path.stem for path in (home() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
+def known_lessons() -> list[str]:
+    """The lessons that have a notebook or code of their own, in order."""
+    folders = {path.name.removeprefix("lesson_") for path in Path(__file__).parent.glob("lesson_*") if path.is_dir()}
+    return sorted(folders | set(lesson_names()))
+
+
 def start(name: str) -> Lesson:
     """Open a lesson: its exercises, bound to `q1`, `q2`, …; raises `CourseError` for an unknown name.
 

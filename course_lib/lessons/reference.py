@@ -52,6 +52,11 @@ def runs(lesson: str) -> list[dict]:
     return found
 
 
+def real(technique: str | None = None) -> str:
+    """A technique on the real model beside the course's own, as a small table of text (`lessons.real`); all of them without a name."""
+    return importlib.import_module(".real", __package__).real(technique)
+
+
 def sweep(lesson: str, say: Callable[[str], None] = print) -> Path:
     """Run every job of `course_lib.lessons.lesson_<lesson>.experiments` that the present base model has no line for; returns the file.
 

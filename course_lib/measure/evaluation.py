@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,86 +9,32 @@ from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
 from ..base.run import Run
-from ..data.checks import SCORERS, check_rows, rows_of
+from ..data.checks import check_rows, rows_of
 from ..data.instructions import prompt_text
+from ..gazette.tasks import scoring
+from ..gazette.tasks.scoring import SCORERS, declines, normalise, word_overlap
 from ..models.generation import answer_part, context_of, encode_exchange, generate
 from .statistics import mean_interval, wilson
+
+__all__ = ["Result", "declines", "evaluate", "follows", "normalise", "over_seeds", "result", "score", "word_overlap"]
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-DECLINES = re.compile(r"\b(cannot|does not|do not|can't) give\b.*\badvice\b", re.I)
-
-
-def normalise(text: str) -> str:
-    """First line, lower case, single spaces, no closing full stop. Replies and right answers are compared in this form, both."""
-    lines = text.strip().splitlines()
-    return re.sub(r"\s+", " ", lines[0]).strip().rstrip(".").lower() if lines else ""
-
-
-def declines(reply: str) -> bool:
-    """Whether a reply declines to give advice."""
-    return bool(DECLINES.search(reply))
-
-
-def word_overlap(reply: str, reference: str) -> float:
-    """F1 of the words of two texts, as sets (ROUGE-1, Lin 2004, on word types)."""
-    a, b = (set(re.findall(r"[a-z0-9]+", t.lower())) for t in (reply, reference))
-    common = len(a & b)
-    return 2 * common / (len(a) + len(b)) if common else 0.0
-
-
 def score(row: dict, reply: str) -> bool:
-    """Whether a reply is right, by the row's `scorer`. A block of reasoning before the answer does not count.
-
-    `label`, `exact`: the first line equals the label or output. `overlap`: word F1 with the output at least 0.5.
-    `facts`: one line of at most 25 words that names the label and gives no figure that the input lacks. `format`: the same
-    JSON object, or exactly the one word. `refusal`: declines advice where the label is `refuse`, and only there.
-    """
-    reply, wanted = answer_part(reply), answer_part(row.get("output") or "")
-    scorer, first = row.get("scorer") or "exact", normalise(reply)
-    if scorer == "label":
-        return bool(first) and first == normalise(row["label"])
-    if scorer == "exact":
-        return bool(first) and first == normalise(wanted)
-    if scorer == "overlap":
-        return word_overlap(first, wanted) >= 0.5
-    if scorer == "facts":
-        figures = set(re.findall(r"\d+", row["input"]))
-        sound = all(figure in figures for figure in re.findall(r"\d+", reply))
-        return row["label"] in reply and len(reply.split()) <= 25 and sound
-    if scorer == "refusal":
-        return bool(first) and declines(reply) == (row["label"] == "refuse")
-    if scorer == "format":
-        if row["label"] == "word":
-            return reply.strip() == wanted.strip()
-        try:
-            return json.loads(reply) == json.loads(wanted)
-        except json.JSONDecodeError:
-            return False
-    raise CourseError(f"Unknown scorer '{scorer}' in row {row.get('id')}.", f"Use one of {', '.join(SCORERS)}.")
+    """Whether a reply is right, by the row's `scorer`, or else by its output. A block of reasoning before the answer does not count."""
+    reply, kind = answer_part(reply), row.get("scorer") or "exact"
+    if kind not in SCORERS:
+        raise CourseError(f"Unknown scorer '{kind}' in row {row.get('id')}.", f"Use one of {', '.join(SCORERS)}.")
+    wanted = answer_part(row.get("output") or "")
+    return bool(normalise(reply)) and SCORERS[kind]({**row, "output": wanted}, reply)
 
 
 def follows(row: dict, reply: str) -> bool | None:
-    """Whether a reply has the *form* that the instruction asks for, right or wrong; `None` where none is asked for.
-
-    A label task: one of the labels, and nothing else. One word: exactly one. JSON: an object with exactly the keys of
-    the right answer.
-    """
-    reply = answer_part(reply)
-    if row["scorer"] == "label":
-        return len(reply.strip().splitlines()) == 1 and normalise(reply) in map(normalise, row["choices"])
-    if row["scorer"] != "format":
-        return None
-    if row["label"] == "word":
-        return len(reply.split()) == 1
-    try:
-        found = json.loads(reply)
-    except json.JSONDecodeError:
-        return False
-    return isinstance(found, dict) and set(found) == set(json.loads(row["output"]))
+    """Whether a reply, less a block of reasoning, has the form that its row asks for (`tasks.scoring.follows`)."""
+    return scoring.follows(row, answer_part(reply))
 
 
 @dataclass

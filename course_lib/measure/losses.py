@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
+from ..base.run import Run
 from ..data.instructions import prompt_text
 from ..gazette.grammar import SECTIONS, draw_record, write_item
+from ..models.carriers import check_not_inside
 from ..models.generation import (
     context_of,
     encode_exchange,
@@ -125,18 +127,39 @@ def held_out_news(section: str, items: int = 60) -> list[str]:
 
 
 def forgetting(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, base: PreTrainedModel | None = None, *, items: int = 60
+    model: PreTrainedModel | Run,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    base: PreTrainedModel | None = None,
+    *,
+    items: int = 60,
 ) -> dict[str, float]:
     """How much worse a fine-tuned model reads the newspaper: section → rise of its cross-entropy, in nats per token.
 
-    Measured on `items` held-out news items a section, against `base` (`None` loads the base model afresh). Zero means that
-    nothing was forgotten, a negative value that it reads better than before.
+    `forgetting(run)` or `forgetting(model, tokenizer)`. Measured on `items` held-out news items a section, against `base`; `None` loads the
+    model that the training began with afresh, by the name that it was loaded from. Zero means that nothing was forgotten, a negative value
+    that it reads better than before. Raises `CourseError` when that model cannot be found, or `base` is the inside of a PEFT model.
     """
-    from ..models.load import load_model
-
-    base = load_model()[0] if base is None else base
+    if isinstance(model, Run):
+        model, tokenizer = model.model, model.tokenizer
+    if base is None:
+        base = _begun_with(model)
+    else:
+        check_not_inside(base, "base")
     return {
         section: math.log(perplexity(model, tokenizer, texts)) - math.log(perplexity(base, tokenizer, texts))
         for section in SECTIONS
         for texts in [held_out_news(section, items)]
     }
+
+
+def _begun_with(model: PreTrainedModel) -> PreTrainedModel:
+    from ..models.load import load_model
+
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    name = str(getattr(inner.config, "name_or_path", "") or "")
+    if not name:
+        raise CourseError(
+            "It is not known which model this one was made from: it has no name.",
+            "Give it: cl.forgetting(model, tokenizer, base).",
+        )
+    return load_model(name)[0]

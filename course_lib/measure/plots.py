@@ -150,30 +150,46 @@ def lines(
     title: str = "",
     *,
     log_x: bool = False,
+    log_y: bool = False,
     own: dict[str, tuple | Sequence[tuple]] | None = None,
     baseline: tuple[str, float] | None = None,
     path: Path | None = None,
 ) -> str:
     """Lines with bands: name → points `(x, value, low, high)` in the units of the labels; returns the text summary.
 
-    With `own`, the series are the course's reference runs, drawn in grey and told apart by their dashes; `own` holds the
-    student's points on top of them, name → one `(x, value)` or `(x, value, low, high)`, or a list of such. `baseline` is a
+    With `own`, the series are the course's reference runs, drawn lighter and thinner in the colour of their method and told apart
+    by their dashes; `own` holds the student's points on top of them, solid and outlined, name → one `(x, value)` or `(x, value, low, high)`, or a list of such. `baseline` is a
     name and a value, drawn as a dashed level.
     """
     figure, axes = canvas(height=4.0)
     for (name, points), dashes in zip(series.items(), _dashes(len(series)), strict=True):
         x, value, low, high = zip(*sorted(points), strict=True)
-        tint = REFERENCE if own is not None else colour(name)
-        axes.plot(x, value, color=tint, ls=dashes if own is not None else "-", marker="o", ms=4, label=name)
-        axes.fill_between(x, low, high, color=tint, alpha=0.2, lw=0)
+        tint, light = colour(name), own is not None
+        style = {"ls": dashes, "lw": 1.1, "alpha": 0.65} if light else {"ls": "-", "lw": 1.8}
+        axes.plot(x, value, color=tint, marker="o", ms=3.5 if light else 5, label=name, **style)
+        axes.fill_between(x, low, high, color=tint, alpha=0.12 if light else 0.2, lw=0)
     for name, points in _points(own):
         x, value, low, high = zip(*points, strict=True)
         bars = [[v - a for v, a in zip(value, low, strict=True)], [b - v for v, b in zip(value, high, strict=True)]]
-        axes.errorbar(x, value, yerr=bars, fmt="o", ms=9, capsize=4, color=colour(name), label=f"{name} (yours)")
+        axes.errorbar(
+            x,
+            value,
+            yerr=bars,
+            fmt="o",
+            ms=9,
+            capsize=4,
+            color=colour(name),
+            mec="black",
+            mew=1.2,
+            label=f"{name} (yours)",
+            zorder=5,
+        )
     if baseline is not None:
         axes.axhline(baseline[1], color="#999999", ls="--", lw=1, label=baseline[0])
     if log_x:
         axes.set_xscale("log")
+    if log_y:
+        axes.set_yscale("log")
     places = sorted({point[0] for points in series.values() for point in points})
     if log_x and all(place == int(place) for place in places):  # counts: 1, 2, 4, 8 and not 2 × 10⁰
         axes.set_xticks(places, [f"{place:,.0f}" for place in places])

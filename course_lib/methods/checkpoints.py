@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 SEAL = "course_run.json"
+BEGUN = f"{SEAL}.part"  # written first: a folder with it and without the seal was cut short
 KEPT = 2  # checkpoints that stay on disk; the one before the newest is the fallback
 SPARE = 20_000_000  # bytes beside weights and moments: the tokenizer, state and logs
 NO_MATTER = (
@@ -72,8 +73,8 @@ def _hash(content: bytes) -> str:
 
 def seal(folder: Path, mine: dict[str, Any], seconds: float = 0.0) -> None:
     """Declare a checkpoint whole: write down whose it is, how long it took so far, and the checksum of each file."""
-    files = {f.name: sha256(f) for f in sorted(folder.iterdir()) if f.is_file() and f.name != SEAL}
-    unfinished = folder / f"{SEAL}.part"
+    files = {f.name: sha256(f) for f in sorted(folder.iterdir()) if f.is_file() and f.name not in (SEAL, BEGUN)}
+    unfinished = folder / BEGUN
     unfinished.write_text(
         json.dumps({"run": mine, "seconds": round(seconds, 2), "files": files}, indent=1) + "\n", encoding="utf-8"
     )
@@ -115,6 +116,44 @@ def newest_whole(output_dir: Path, mine: dict[str, Any]) -> Path | None:
         then = "the one before it is tried" if place + 1 < len(found) else "training starts from the beginning"
         print(f"The checkpoint {folder} is not usable, since {reason}; {then}.")
     return None
+
+
+def owner(folder: Path) -> dict[str, Any] | None:
+    """The run that wrote a checkpoint, as far as it can be read; `None` for a folder that no training of the course has written."""
+    for name in (SEAL, BEGUN):
+        if (folder / name).exists():
+            try:
+                return dict(json.loads((folder / name).read_text(encoding="utf-8"))["run"])
+            except (ValueError, KeyError, TypeError):
+                return {}
+    return None
+
+
+def precision(output_dir: Path) -> bool | None:
+    """Whether the run whose checkpoints lie in a folder computes in bf16; `None` without a checkpoint that says so."""
+    for folder in sorted(output_dir.glob("checkpoint-*"), key=_step, reverse=True):
+        said = (owner(folder) or {}).get("bf16")
+        if isinstance(said, bool):
+            return said
+    return None
+
+
+def check_folder(output_dir: Path, mine: dict[str, Any], resume: bool) -> None:
+    """Raises `CourseError` unless all checkpoints in a folder are this run's own, and it is resumed: only those are ever removed."""
+    for folder in sorted(output_dir.glob("checkpoint-*"), key=_step):
+        theirs = owner(folder)
+        if theirs is None:
+            raise CourseError(
+                f"{folder} was not written by this course, and a run removes older checkpoints from its folder.",
+                "Give this run an output_dir of its own.",
+            )
+        if not resume:
+            raise CourseError(
+                f"{output_dir} holds checkpoints of an earlier run ({folder.name}).",
+                "Give this run an output_dir of its own, or go on with that one: resume=True.",
+            )
+        if theirs:
+            _same_run(theirs, mine, folder)
 
 
 def _step(folder: Path) -> int:
@@ -166,8 +205,15 @@ def keeper(output_dir: Path, mine: dict[str, Any], one: int, clock: Callable[[],
     class Keeper(TrainerCallback):
         def on_step_end(self, args, state, control, **kwargs):
             if control.should_save:
-                shutil.rmtree(output_dir / f"checkpoint-{state.global_step}", ignore_errors=True)
+                place = output_dir / f"checkpoint-{state.global_step}"
+                if place.exists() and owner(place) is None:
+                    raise CourseError(
+                        f"{place} was not written by this course.", "Give this run an output_dir of its own."
+                    )
+                shutil.rmtree(place, ignore_errors=True)
                 check_room(output_dir, one)
+                place.mkdir(parents=True)
+                (place / BEGUN).write_text(json.dumps({"run": mine}) + "\n", encoding="utf-8")
 
         def on_save(self, args, state, control, **kwargs):
             seal(output_dir / f"checkpoint-{state.global_step}", mine, clock())

@@ -20,6 +20,10 @@ from ..base.hardware import attention_for
 from ..base.quiet import hushed
 from ..base.run import Run
 from ..measure.memory import parameters
+from ..models.carriers import check_not_inside, check_not_used_up
+from .arguments import check_peft_config, check_values, known_words
+from .guard import attend, built, check_something_to_learn, inner, left, stop_when_not_finite
+from .guard import restore as _restore
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -38,11 +42,18 @@ def resolve(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model to train and its tokenizer: `None` and names are loaded afresh, a live model is taken as it is.
 
-    Raises `CourseError` for a `peft_config` on a model that already carries an adapter.
+    Raises `CourseError` for what is no model or no configuration, a `peft_config` on a model that already carries an adapter, the base
+    inside a PEFT model, a PEFT model that is used up, and a model in which nothing can be trained.
     """
-    from ..models.four_bits import keep_unpacked
+    from ..models.four_bits import in_four_bits, keep_unpacked
     from ..models.load import load_model, load_tokenizer
 
+    check_peft_config(peft_config)
+    if isinstance(model, (tuple, Run)):
+        raise CourseError(
+            f"model is a {type(model).__name__}, not a model.",
+            "Take it apart: model, tokenizer = cl.load_model(); or give run.model and run.tokenizer.",
+        )
     if model is None or isinstance(model, (str, os.PathLike)):
         model, own = load_model(model)
         tokenizer = own if tokenizer is None else tokenizer
@@ -52,6 +63,18 @@ def resolve(
         raise CourseError(
             "This model already carries an adapter, and a second one on top would train both.",
             "Leave model out to load afresh, or merge the adapter first.",
+        )
+    check_not_inside(model)
+    check_not_used_up(model)
+    if peft_config is None and not has_adapter(model) and in_four_bits(model):
+        raise CourseError(
+            "This model's weights are in four bits, and those cannot be trained themselves.",
+            "Train an adapter on it (peft_config=LoraConfig(…)), or load the model without quantization.",
+        )
+    if peft_config is None and not any(p.requires_grad for p in model.parameters()):
+        raise CourseError(
+            "Nothing in this model can be trained: all of its parameters are frozen.",
+            "For an adapter that was saved: cl.load_adapter(folder, trainable=True); else give a peft_config.",
         )
     return keep_unpacked(model), tokenizer
 
@@ -80,17 +103,21 @@ def common_settings(output_dir: str | os.PathLike) -> dict[str, Any]:
     """The settings that every TRL configuration needs on this machine, said aloud.
 
     TRL's defaults ask for bf16 on a GPU and for gradient checkpointing; a CPU has neither to gain. bf16 is used where
-    it was measured to win (`course bench`), else where the processor has units for it.
+    it was measured to win (`course bench --remember`), else where the processor has units for it; a run that left checkpoints in `output_dir`
+    goes on in the precision that it began in, whatever was measured since.
     """
     import torch
 
     from ..base.hardware import bf16_pays, bf16_wins
+    from .checkpoints import precision
 
     gpu = torch.cuda.is_available()
+    usual = bf16_pays("cuda") if gpu else bf16_wins()
+    begun = precision(Path(output_dir))
     settings = {
         "output_dir": str(output_dir),
         "use_cpu": not gpu,
-        "bf16": bf16_pays("cuda") if gpu else bf16_wins(),
+        "bf16": usual if begun is None else begun,
         "fp16": False,
         "activation_checkpointing": False,  # the new name of gradient_checkpointing, which TRL switches on
         "dataloader_pin_memory": gpu,
@@ -112,9 +139,14 @@ def common_settings(output_dir: str | os.PathLike) -> dict[str, Any]:
 def schedule(
     rows: int, *, batch_size: int, epochs: float, max_steps: int, output_dir: str | os.PathLike | None, **arguments: Any
 ) -> dict[str, Any]:
-    """`arguments` with warm-up and, where there is an `output_dir`, checkpoints: what follows from the number of steps."""
+    """`arguments` with warm-up and, where there is an `output_dir`, checkpoints: what follows from the number of steps.
+
+    Raises `CourseError` for values of the wrong kind, and for words of other libraries, with the word to use here.
+    """
     from .checkpoints import KEPT
 
+    check_values(batch_size=batch_size, epochs=epochs, max_steps=max_steps, **arguments)
+    arguments = known_words(arguments)
     together = batch_size * arguments.get("gradient_accumulation_steps", 1)
     steps = max_steps if max_steps > 0 else epochs * math.ceil(rows / together)
     arguments.setdefault("warmup_steps", int(WARM_UP * steps))
@@ -125,13 +157,26 @@ def schedule(
 
 
 def folder_for(output_dir: str | os.PathLike | None, resume: bool = False) -> Path:
-    """Where a run may write. Raises `CourseError` for `resume` without an `output_dir`."""
+    """Where a run may write. Raises `CourseError` for `resume` without an `output_dir`, or a place that cannot be written to."""
+    check_values(output_dir=output_dir, resume=resume)
     if resume and not output_dir:
         raise CourseError(
             "There is nowhere to resume from: resume=True needs an output_dir.",
             "Give output_dir the folder that the stopped run was given, such as runs/my_run.",
         )
-    return Path(output_dir) if output_dir else Path(mkdtemp(prefix="course-"))
+    if not output_dir:
+        return Path(mkdtemp(prefix="course-"))
+    folder = Path(output_dir).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".course_can_write").touch()
+        (folder / ".course_can_write").unlink()
+    except OSError as error:
+        raise CourseError(
+            f"Nothing can be written to {folder} ({error.strerror}).",
+            "Choose an output_dir that is yours, such as runs/my_run.",
+        ) from None
+    return folder
 
 
 def fit(
@@ -148,8 +193,10 @@ def fit(
     """Run the trainer that `make(callbacks)` builds around `model`, and return the record of it.
 
     `data` are the rows as the trainer gets them; with `model`, `peft_config` and `config` they make the fingerprint by which a
-    checkpoint is recognised. Afterwards, also after an interruption, the model's own `forward` is back and it is in evaluation mode.
-    Raises `CourseError` for the checkpoints of another run, a disk too full, and at the first loss that is not finite.
+    checkpoint is recognised. Afterwards, also after an interruption, the model's own `forward` is back and it is in evaluation mode;
+    an adapter that a stopped run had put into it is out again. Nothing in the folder is removed but older checkpoints of this run.
+    Raises `CourseError` for checkpoints that are not this run's, a disk too full, a trainer that cannot be built, rows in which no
+    token of an answer is left, and at the first loss that is not finite.
     """
     from . import checkpoints
 
@@ -161,15 +208,22 @@ def fit(
     settings = config.to_dict() | {"attention": attention}
     mine = checkpoints.fingerprint(model, data, peft_config, settings) if saves or resume else {}
     forward, usual = model.__dict__.get("forward"), inner(model).config._attn_implementation
+    start = checkpoints.newest_whole(folder, mine) if resume else None
+    if saves:
+        checkpoints.check_folder(folder, mine, resume)
+    if start and not quiet:
+        print(f"Going on from {start.resolve()}.")
+    frozen = {name: p.requires_grad for name, p in model.named_parameters()}
     progress = _progress(quiet)
-    trainer = None
+    trainer, finished = None, False
     try:
-        _attend(model, usual, attention)
+        attend(model, usual, attention)
         with hushed():
-            trainer = make([progress])
+            trainer = built(make, [progress], peft_config)
         trainer.remove_callback(PrinterCallback)
-        _stop_when_not_finite(trainer)
-        start = checkpoints.newest_whole(folder, mine) if resume else None
+        trainer.create_model_card = lambda *args, **kwargs: None  # TRL's would take the place of a README.md
+        check_something_to_learn(trainer)
+        stop_when_not_finite(trainer)
         done = TrainerState.load_from_json(str(start / "trainer_state.json")) if start else None
         before = checkpoints.seconds_of(start) if start else 0.0
         started = time.monotonic()
@@ -187,15 +241,16 @@ def fit(
             with hushed():
                 trainer.train(resume_from_checkpoint=str(start) if start else None)
             seconds = before + time.monotonic() - started
-    except KeyboardInterrupt:
-        step = trainer.state.global_step if trainer is not None else 0
-        print(f"Interrupted: the model holds the weights after {step} steps.")
-        raise
+        finished = True
     finally:
         trained = model if trainer is None else trainer.model
         _restore(trained, forward)
-        _attend(trained, inner(trained).config._attn_implementation, usual)
+        attend(trained, inner(trained).config._attn_implementation, usual)
         trained.eval()
+        if not finished:
+            told = left(model, trained, trainer.state.global_step if trainer is not None else 0, frozen)
+            if trainer is not None:
+                print(told)
     counts = parameters(trained)
     return Run(
         model=trained,
@@ -218,46 +273,6 @@ def _rows_read(steps: int, rows: int, config: TrainingArguments) -> int:
     together = config.per_device_train_batch_size * config.gradient_accumulation_steps
     passes, rest = divmod(steps, math.ceil(rows / together))
     return passes * rows + min(rows, rest * together)
-
-
-def _stop_when_not_finite(trainer) -> None:
-    """Raise at the first loss that is not a finite number; training on would destroy the model in silence."""
-    step = trainer.training_step
-
-    def checked(*args, **kwargs):
-        loss = step(*args, **kwargs)
-        if not math.isfinite(float(loss)):
-            raise CourseError(
-                f"The loss is {float(loss)} in step {trainer.state.global_step + 1}, at a learning rate of "
-                f"{trainer.args.learning_rate:g}: the model is destroyed.",
-                "Load it afresh and lower the learning rate; if the rate is small, look for rows or weights that are not numbers.",
-            )
-        return loss
-
-    trainer.training_step = checked
-
-
-def inner(model: PreTrainedModel) -> PreTrainedModel:
-    """The model inside a PEFT model; any other as it is."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
-
-
-def _attend(model: PreTrainedModel, now: str, wanted: str | None) -> None:
-    """Change the attention from one of the two that PyTorch computes to the other; any other choice is the caller's own."""
-    if now != wanted and {now, wanted} <= {"sdpa", "eager"}:
-        try:
-            inner(model).set_attn_implementation(wanted)
-        except (ValueError, NotImplementedError):  # an architecture that has only one
-            return
-
-
-def _restore(model, forward) -> None:
-    """Undo what SFTTrainer patched onto the instance; otherwise a deep copy computes with the original's weights."""
-    for module in {id(m): m for m in (model, getattr(model, "base_model", model), inner(model))}.values():
-        if forward is None:
-            module.__dict__.pop("forward", None)
-        elif "forward" in module.__dict__:
-            module.__dict__["forward"] = forward
 
 
 def _progress(quiet: bool, measures: Sequence[str] = ("loss",)):

@@ -10,14 +10,15 @@ import inspect
 import os
 from typing import TYPE_CHECKING, Any
 
-from ..base.errors import CourseError
 from ..base.quiet import hushed
 from ..base.run import Run
 from ..data.instructions import to_messages
-from ..measure.memory import parameters
 from ..models.generation import has_virtual_tokens
+from .arguments import check_values, known_words
+from .lengths import rows_that_fit
+from .profile import profile_of
 from .run import attach, common_settings, fit, folder_for, has_adapter, inner, resolve, schedule
-from .virtual import check_virtual, prompt_rate, row_length
+from .virtual import LONGEST, check_virtual, prompt_rate, row_length
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -26,14 +27,13 @@ if TYPE_CHECKING:
 
     from ..models.houlsby import HoulsbyConfig
 
-SMALL = 50_000_000  # parameters; below this the rates published for billions are far too low
-RATES = {(True, False): 5e-4, (True, True): 1.5e-3, (False, False): 2e-5, (False, True): 2e-4}  # (small?, adapter?)
 WORTH = 0.1  # a batch is cut in two where that saves so large a share of its tokens
 
 
 def usual_rate(model: PreTrainedModel, adapter: bool) -> float:
     """A learning rate that suits the model's size, for all weights or for an adapter."""
-    return RATES[parameters(model).total < SMALL, adapter]
+    suits = profile_of(model)
+    return suits.adapter if adapter else suits.full
 
 
 def train(
@@ -63,23 +63,31 @@ def train(
     from the newest whole one, to the same weights, bit for bit, as a run that was never stopped; a finished run is returned
     as it is; without a checkpoint training begins. Checkpoints hold pickled optimizer state: resume from your own only.
 
-    Raises `CourseError` for an empty dataset, missing columns, a `peft_config` on a model that already
-    carries an adapter, a `max_length` that the context does not hold, `resume` without `output_dir`, with another run's checkpoints
-    or with P-tuning, packed rows behind virtual tokens, a disk too full for checkpoints, a loss that is not finite, or 4-bit weights that are packed for reading only.
+    A row whose answer does not fit into `max_length` tokens is dropped, one that is cut loses its end mark; a printed sentence counts both.
+
+    Raises `CourseError` for data of another kind, an empty dataset, missing columns, rows that cannot be used or none that fits,
+    arguments of other libraries or of the wrong kind (with the word to use here), a model in which nothing can be trained, a
+    `peft_config` on a model that already carries an adapter, a `max_length` that the context does not hold, an `output_dir` with checkpoints
+    that are not this run's, `resume` without one or with P-tuning, packed rows behind virtual tokens, a disk too full for checkpoints, a
+    loss that is not finite, or 4-bit weights that are packed for reading only.
     """
     with hushed():
         from transformers import set_seed
 
+    check_values(
+        learning_rate=learning_rate, epochs=epochs, max_steps=max_steps, batch_size=batch_size, seed=seed, quiet=quiet
+    )
+    arguments = known_words(arguments)
     folder = folder_for(output_dir, resume)
-    if len(data) == 0:
-        raise CourseError("There is nothing to train on: the dataset is empty.", "Check the filter that made it.")
     rows = to_messages(data)
     set_seed(seed)
     model, tokenizer = resolve(model, tokenizer, peft_config)
+    known_words(arguments, sft_words())
     check_virtual(model, peft_config, resume, bool(arguments.get("packing")))
     adapter = peft_config is not None or has_adapter(model)
     usual = prompt_rate(model, peft_config) or usual_rate(model, adapter)
     arguments["max_length"] = row_length(model, peft_config, arguments.get("max_length"))
+    rows = rows_that_fit(rows, tokenizer, arguments["max_length"], arguments.get("truncation_mode", "keep_start"))
     config = sft_config(
         folder,
         learning_rate=usual if learning_rate is None else learning_rate,
@@ -88,7 +96,7 @@ def train(
         per_device_train_batch_size=batch_size,
         seed=seed,
         **schedule(
-            len(data), batch_size=batch_size, epochs=epochs, max_steps=max_steps, output_dir=output_dir, **arguments
+            len(rows), batch_size=batch_size, epochs=epochs, max_steps=max_steps, output_dir=output_dir, **arguments
         ),
     )
 
@@ -125,12 +133,21 @@ def sft_config(output_dir: str | os.PathLike, **arguments: Any):
 
     settings = {
         "warmup_steps": 0.1,
-        "max_length": 512,
+        "max_length": LONGEST,
         "packing": False,
         "completion_only_loss": True,
         "train_sampling_strategy": "random",
     }
     return SFTConfig(**(common_settings(output_dir) | settings | arguments))
+
+
+def sft_words() -> set[str]:
+    """The names of the settings of `trl.SFTConfig`."""
+    import dataclasses
+
+    with hushed():
+        from trl import SFTConfig
+    return {field.name for field in dataclasses.fields(SFTConfig)}
 
 
 def _trainer_class():

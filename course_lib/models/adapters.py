@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
 from ..base.quiet import hushed
-from .four_bits import in_four_bits
+from .carriers import check_not_inside, check_not_used_up
 from .identity import base_of, first_line
 from .load import load_model, load_tokenizer
+from .merging import merge
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+
+__all__ = ["load_adapter", "merge", "save_adapter"]
 
 ADAPTER, ADAPTER_CONFIG, ADAPTER_BASE = "adapter_model.safetensors", "adapter_config.json", "base.json"
 
@@ -26,18 +29,32 @@ def save_adapter(model: PeftModel | PreTrainedModel, folder: str | os.PathLike, 
     """Save a model's adapter, without its base, as safetensors; returns the folder.
 
     Beside tensors and config, `base.json` names the base model and its checksum, so that `load_adapter` can refuse another. Of
-    several Houlsby adapters `name` chooses one; without it the one that is switched on is meant. Raises `CourseError` for a
-    model without an adapter, and where it is not clear which one is meant.
+    several Houlsby adapters `name` chooses one; without it the one that is switched on is meant. A README.md that lies in the folder stays
+    as it is. Raises `CourseError` for a model without an adapter, the base inside a PEFT model, an adapter that was merged away, a folder
+    that cannot be written to, and where it is not clear which adapter is meant.
     """
     from .houlsby import adapters_of
 
-    folder = Path(folder)
+    check_not_inside(model)
+    check_not_used_up(model)
+    folder = Path(folder).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CourseError(
+            f"The adapter cannot be saved in {folder} ({first_line(error)}).", "Choose another folder."
+        ) from None
     if adapters_of(model):
         config = _save_houlsby(model, folder, name)
     elif hasattr(model, "peft_config"):
+        card = folder / "README.md"
+        mine = card.read_bytes() if card.exists() else None
         with hushed():
             model.save_pretrained(folder, safe_serialization=True)
-        (folder / "README.md").unlink(missing_ok=True)  # PEFT's blank model card
+        if mine is None:
+            card.unlink(missing_ok=True)  # PEFT's blank model card
+        else:
+            card.write_bytes(mine)
         config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     else:
         raise CourseError(
@@ -72,17 +89,18 @@ def _save_houlsby(model: PreTrainedModel, folder: Path, name: str | None) -> dic
 
 
 def load_adapter(
-    folder: str | os.PathLike, model: PreTrainedModel | None = None, name: str = "default"
+    folder: str | os.PathLike, model: PreTrainedModel | None = None, name: str = "default", *, trainable: bool = False
 ) -> tuple[PeftModel | PreTrainedModel, PreTrainedTokenizerBase]:
     """A saved adapter on its base, in evaluation mode, and the tokenizer.
 
-    Without `model` the base is loaded afresh; a given one (in four bits, say) gets the adapter put into it. A model that has
-    Houlsby adapters takes more of them under other names; the one loaded last is switched on. Raises `CourseError` for an
-    adapter that is incomplete, cut short or pickled, one of another base model, or a model that has an adapter.
+    Without `model` the base is loaded afresh; a given one (in four bits, say) gets the adapter put into it. With `trainable` it can be
+    trained further by `cl.train(rows, model=model)`, else it is frozen. A model that has Houlsby adapters takes more of them under
+    other names; the one loaded last is switched on. Raises `CourseError` for an adapter that is incomplete, cut short or pickled, one of
+    another base model, or a model that has an adapter.
     """
     from .houlsby import TYPE, adapters_of
 
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     saved = _adapter_tensors(folder)
     houlsby = _json(folder / ADAPTER_CONFIG).get("peft_type") == TYPE
     if model is None:
@@ -100,17 +118,17 @@ def load_adapter(
             f"({str(theirs.get('sha256'))[:12]}), not {mine['model']} ({str(mine['sha256'])[:12]}).",
             "Load it onto its own base (COURSE_MODEL, or the model argument), or train it again on this one.",
         )
-    adapted = _load_houlsby(folder, model, name) if houlsby else _load_peft(folder, model, saved)
+    adapted = _load_houlsby(folder, model, name, trainable) if houlsby else _load_peft(folder, model, saved, trainable)
     return adapted.eval(), tokenizer
 
 
-def _load_houlsby(folder: Path, model: PreTrainedModel, name: str) -> PreTrainedModel:
+def _load_houlsby(folder: Path, model: PreTrainedModel, name: str, trainable: bool) -> PreTrainedModel:
     """The model with the adapter in it; as it was where the adapter does not fit (`CourseError`)."""
     from safetensors.torch import load_file
 
     from .houlsby import HoulsbyConfig, add_adapter, put_tensors, remove_adapter
 
-    add_adapter(model, HoulsbyConfig.from_dict(_json(folder / ADAPTER_CONFIG)), name, trainable=False)
+    add_adapter(model, HoulsbyConfig.from_dict(_json(folder / ADAPTER_CONFIG)), name, trainable=trainable)
     try:
         put_tensors(model, load_file(folder / ADAPTER), name)
     except CourseError:
@@ -119,13 +137,13 @@ def _load_houlsby(folder: Path, model: PreTrainedModel, name: str) -> PreTrained
     return model
 
 
-def _load_peft(folder: Path, model: PreTrainedModel, saved: dict[str, list[int]]) -> PeftModel:
+def _load_peft(folder: Path, model: PreTrainedModel, saved: dict[str, list[int]], trainable: bool) -> PeftModel:
     from peft import PeftModel, get_peft_model_state_dict
 
     try:
         with hushed(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # missing keys are found below, and end in an error
-            adapted = PeftModel.from_pretrained(model, str(folder))
+            adapted = PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
             for config in adapted.peft_config.values():
                 config.base_model_name_or_path = model.config.name_or_path
             state = get_peft_model_state_dict(adapted)
@@ -139,53 +157,6 @@ def _load_peft(folder: Path, model: PreTrainedModel, saved: dict[str, list[int]]
             "Load it onto the model that it was trained on.",
         )
     return adapted
-
-
-def merge(model: PeftModel) -> PreTrainedModel:
-    """Add an adapter into the weights of its base: an ordinary model, without PEFT. The PEFT model is used up.
-
-    A base in four bits is unpacked first, and the result is as large as an unquantized model: added to 4-bit weights the
-    update would be rounded to sixteen values again. Raises `CourseError` for a model without an adapter, and for adapters
-    that cannot be added into weights, such as virtual tokens or Houlsby's.
-    """
-    from .houlsby import adapters_of
-
-    if adapters_of(model):
-        raise CourseError(
-            "A Houlsby adapter cannot be merged: its non-linearity stands between its matrices, and no one matrix does the same.",
-            "Keep it beside the base, as a small file (cl.save_adapter).",
-        )
-    if not hasattr(model, "peft_config"):
-        raise CourseError("This model carries no adapter to merge.", "Merge what cl.train(peft_config=…) returns.")
-    kinds = sorted({str(c.peft_type.value) for c in model.peft_config.values()})
-    if any(c.is_prompt_learning for c in model.peft_config.values()) or (in_four_bits(model) and kinds != ["LORA"]):
-        raise CourseError(
-            f"An adapter of the kind {', '.join(kinds)} cannot be merged into these weights.",
-            "Keep the model as it is; LoRA can be merged, and virtual tokens belong to the prompt.",
-        )
-    if not in_four_bits(model):
-        with hushed():
-            return model.merge_and_unload().eval()
-    from peft.tuners.lora import LoraLayer
-    from transformers.integrations.bitsandbytes import dequantize_bnb_weight
-
-    merged = {}
-    for name, layer in model.get_base_model().named_modules():
-        if isinstance(layer, LoraLayer):
-            weight = dequantize_bnb_weight(layer.get_base_layer().weight)
-            for adapter in layer.active_adapters:
-                if adapter in layer.lora_variant:  # DoRA scales the sum, and knows how
-                    weight = layer.lora_variant[adapter].merge_safe(layer, adapter, weight)
-                elif adapter in layer.lora_A:
-                    weight = weight + layer.get_delta_weight(adapter)
-            merged[name] = weight.detach()
-    with hushed():
-        plain = model.unload().dequantize()
-    plain.is_loaded_in_4bit = plain.is_quantized = False
-    for name, weight in merged.items():
-        layer = plain.get_submodule(name)
-        layer.weight.data = weight.to(layer.weight.dtype)
-    return plain.eval()
 
 
 def _json(path: Path) -> dict:

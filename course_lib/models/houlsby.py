@@ -2,7 +2,7 @@
 
 An adapter maps the output h of a sub-layer (width d) to h + up(f(down(h))), through a bottleneck of width m. It stands "after
 the projection back to the input size, but before adding the skip connection" (section 2.1). Houlsby's placement has one after
-attention and one after the MLP; Pfeiffer's (arXiv 2005.00247, section 4.1) only the one after the MLP, half the parameters.
+attention and one after the MLP; Pfeiffer's (arXiv 2005.00247) only the one after the MLP, half the parameters.
 The paper also trains the layer norms anew; this module leaves them frozen.
 
 The adapters are children of the sub-layers, and one forward hook, a plain function that finds them on the module it is called
@@ -48,7 +48,7 @@ class HoulsbyConfig:
 
     `bottleneck` is m, the width inside. `placement`: "houlsby" (after attention and after the MLP) or "pfeiffer" (after
     the MLP). `nonlinearity`: "gelu", "relu", "silu", "tanh", or "identity". Both matrices start as N(0, `init_std`²), cut
-    at two standard deviations, biases at zero (the paper, section 3.1). `layers`: numbers of the
+    at two standard deviations, biases at zero (the paper, section 3.6). `layers`: numbers of the
     layers that get adapters, `None` for all. Raises `CourseError` for values that are none of these.
     """
 

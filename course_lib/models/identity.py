@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,20 @@ def base_model_folder() -> Path:
     return home() / "data" / "base_model"
 
 
+FETCHABLE = ("smollm2",)  # names that stand for a folder which `course fetch` makes
+
+
+def fetched_folder(name: str) -> Path:
+    """Where `course fetch` puts a model: `models/smollm2`, `models/owner--name`."""
+    return home() / "models" / name.replace("/", "--")
+
+
 def model_name(name: str | os.PathLike | None = None) -> str:
-    """What to load: `name`, else `COURSE_MODEL`, else the course's own model."""
-    return str(name or os.environ.get("COURSE_MODEL") or base_model_folder())
+    """What to load: `name`, else `COURSE_MODEL`, else the course's own model; a model that was fetched is its folder."""
+    chosen = str(name or os.environ.get("COURSE_MODEL") or base_model_folder())
+    if chosen in FETCHABLE or (re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", chosen) and fetched_folder(chosen).is_dir()):
+        return str(fetched_folder(chosen))
+    return chosen
 
 
 RESTORE = "Restore it with: git checkout -- data/base_model"
@@ -45,6 +57,11 @@ def verify_base_model(folder: Path | None = None) -> dict[str, str]:
         if not path.exists():
             raise CourseError(f"The course's base model is incomplete: {path} is missing.", RESTORE)
         if sha256(path) != digest:
+            if hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest() == digest:
+                raise CourseError(
+                    f"git has changed the line ends of {path} (core.autocrlf).",
+                    "Clone again with a present git, or: git config core.autocrlf false, then git checkout-index --force --all",
+                )
             raise CourseError(
                 f"The course's base model was altered or cut short: {path} has another checksum.", RESTORE
             )
@@ -67,7 +84,10 @@ def first_line(error: BaseException) -> str:
 
 
 def base_sha256() -> str:
-    """Checksum of the base model in use: the course's own, or the name of another model."""
+    """Checksum of the base model in use: the course's own or a fetched one, else the name of another model."""
+    listing = Path(model_name()) / "checksums.json"
+    if listing.exists():
+        return json.loads(listing.read_text(encoding="utf-8")).get("model.safetensors", model_name())
     if model_name() == str(base_model_folder()):
-        return json.loads((base_model_folder() / "checksums.json").read_text())["model.safetensors"]
+        verify_base_model()
     return model_name()

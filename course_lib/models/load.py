@@ -92,7 +92,13 @@ def _check_end_mark(tokenizer: PreTrainedTokenizerBase, where: str) -> None:
 def _check_fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, where: str) -> None:
     """Raises `CourseError` when the tokenizer writes marks that the model has no row for."""
     rows = model.get_input_embeddings().weight.shape[0]
-    given, said = encode_exchange(tokenizer, "a", "b")
+    try:
+        given, said = encode_exchange(tokenizer, "a", "b")
+    except Exception as error:  # a template is a program of its own
+        raise CourseError(
+            f"The chat template of '{where}' cannot write a question and its answer ({first_line(error)}).",
+            "Set tokenizer.chat_template to None or to another one, and save the tokenizer with the weights.",
+        ) from None
     over = {i for i in [*given, *said, tokenizer.eos_token_id, tokenizer.pad_token_id] if i is not None and i >= rows}
     if over:
         names = ", ".join(map(repr, tokenizer.convert_ids_to_tokens(sorted(over))))

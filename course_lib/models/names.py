@@ -9,7 +9,7 @@ from concurrent.futures import TimeoutError as NoAnswer
 from pathlib import Path
 
 from ..base.errors import CourseError
-from .identity import RESTORE, base_model_folder
+from .identity import FETCHABLE, RESTORE, base_model_folder, fetched_folder
 
 HUB_PATIENCE = 4.0  # seconds to wait for the hub before saying that it is out of reach
 
@@ -42,6 +42,11 @@ def resolve_name(name: str) -> str:
         return str(folder)
     if folder == base_model_folder():
         raise CourseError(f"The course's base model is missing: there is no folder {name}.", RESTORE)
+    if folder in [fetched_folder(known) for known in FETCHABLE]:
+        raise CourseError(
+            f"The model {folder.name} has not been fetched: there is no folder {folder}.",
+            f"Type: course fetch {folder.name}",
+        )
     if folder.is_file():
         raise CourseError(f"{name} is a file, and a model is a folder.", _about_file(folder))
     local = name.startswith((".", "/", "~")) or "\\" in name

@@ -68,11 +68,13 @@ def run(
     rounds: int = 5,
     scored: int = 0,
     measure_bf16: bool = True,
+    remember: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> Bench:
     """Time the three on `rows` rows of the tone task, `rounds` times; `scored` test rows give the accuracy of the last round.
 
-    Before that, bf16 is timed against float32 in `cl.train`, and the winner is remembered for this machine.
+    Before that, bf16 is timed against float32 in `cl.train`. With `remember` later runs on this machine use the winner; without, nothing
+    about them changes.
     """
     from ..base.hardware import bf16_pays
     from ..data.instructions import load_instructions
@@ -81,7 +83,7 @@ def run(
     data = load_instructions("tone")
     picked = data["train"].select(range(rows))
     if measure_bf16 and bf16_pays():  # without units for it bf16 is emulated, many times as slow
-        say(f"bf16 autocast: {remember_bf16(picked.select(range(min(rows, 8 * BATCH))))}")
+        say(f"bf16 autocast: {compare_bf16(picked.select(range(min(rows, 8 * BATCH))), remember=remember)}")
     few = picked.select(range(min(rows, 2 * BATCH)))
     speeds: dict[str, list[float]] = {name: [] for name in CONTENDERS}
     accuracy = {}
@@ -204,8 +206,9 @@ def padded(batch: list[tuple[list[int], list[int]]], pad: int) -> dict:
     }
 
 
-def remember_bf16(rows: Dataset, rounds: int = 3) -> str:
-    """Time `cl.train` in bf16 and in float32, in turns, and note the winner for this machine; returns a sentence."""
+def compare_bf16(rows: Dataset, rounds: int = 3, *, remember: bool = False) -> str:
+    """Time `cl.train` in bf16 and in float32, in turns; returns a sentence. With `remember` the winner is noted for this machine."""
+    from ..base.hardware import bf16_wins
     from ..methods.sft import train
 
     seconds: dict[bool, list[float]] = {True: [], False: []}
@@ -215,5 +218,11 @@ def remember_bf16(rows: Dataset, rounds: int = 3) -> str:
             if number:  # the first is a warm-up
                 seconds[bf16].append(run.seconds)
     ratio = median(seconds[False]) / median(seconds[True])
-    note(ratio >= NOTED)
-    return f"{ratio:.2f} × the speed of float32 here, so it is {'used' if ratio >= NOTED else 'not used'}"
+    wins = ratio >= NOTED
+    told = f"{ratio:.2f} × the speed of float32 here"
+    if remember:
+        note(wins)
+        return f"{told}, so from now on it is {'used' if wins else 'not used'}"
+    used = bf16_wins()
+    advice = "" if used == wins else "; to change that: course bench --remember"
+    return f"{told}; cl.train {'uses' if used else 'does not use'} it{advice}"

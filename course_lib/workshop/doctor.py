@@ -92,11 +92,11 @@ def check_compute() -> str:
     """What the models will run on."""
     import torch
 
-    from ..base.hardware import bf16_pays
+    from ..base.hardware import bf16_wins
 
     if torch.cuda.is_available():
         return f"GPU {torch.cuda.get_device_name()}"
-    return "no GPU: none is needed" + (" (bfloat16 in hardware)" if bf16_pays() else "")
+    return f"no GPU: none is needed; cl.train computes in {'bfloat16' if bf16_wins() else 'float32'}"
 
 
 CHECKS: tuple[Callable[[], str], ...] = (

@@ -58,7 +58,8 @@ def run(names: list[str] | None = None, *, in_place: bool = False, say=print) ->
     if unknown:
         raise CourseError(f"There is no notebook {', '.join(unknown)}.", f"The notebooks are: {', '.join(known)}.")
     out = home() / "build" / "course"
-    out.mkdir(parents=True, exist_ok=True)
+    _check_writable(out if not in_place else home() / "notebooks")
+    _check_writable(home() / "runs")  # where the lessons keep results
     times: dict[str, float] = {}
     failure = None
     for number, name in enumerate(chosen, 1):
@@ -76,6 +77,20 @@ def run(names: list[str] | None = None, *, in_place: bool = False, say=print) ->
     if failure:
         say(f"FAILED: {failure}")
     return 1 if failure else 0
+
+
+def _check_writable(folder: Path) -> None:
+    """Raises `CourseError` before an hour of work whose results could not be kept."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".course_can_write_{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise CourseError(
+            f"Nothing can be written to {folder} ({error.strerror}).",
+            "Copy the course to a folder of your own and run it there (or set COURSE_HOME to such a copy).",
+        ) from None
 
 
 def _bar(number: int, total: int, name: str, cell: int, cells: int) -> str:

@@ -378,6 +378,10 @@ def pretrain(
 
     folder = folder or home() / "build" / "pretrain"
     folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "recipe.json").exists() and any(path.name != "training.lock" for path in folder.iterdir()):
+        raise CourseError(
+            f"{folder} holds other things than a pretraining.", "Give an empty folder, or one that does not exist yet."
+        )
     try:
         with FileLock(folder / "training.lock", timeout=0):
             return _pretrain(recipe, folder, minutes, save_every, compile_model, progress)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from .. import renaming
 from ..grammar import WITHHELD, Item
 from ..pages import puffed, spoiled_briefs
-from . import brief, entity, format, headline, number, outcome, question, refusal, section, tone, urgency
+from . import brief, entity, format, headline, number, outcome, question, refusal, scoring, section, tone, urgency
 from .common import COLUMNS, SPLITS, TONES, asked_of, draw_item, draw_single, phrasings
 
 MODULES = {  # in the order in which rows are made
@@ -105,6 +105,7 @@ __all__ = [
     "rename",
     "reporter_brief",
     "rows",
+    "scoring",
     "unique_rows",
     "wool_rows",
 ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 
 from .common import draw_single, row_of
+from .scoring import exact as score
 
+__all__ = ["make", "score"]
 SCORER = "exact"
 TRAIN_ROWS = 640
 NAMED = True  # there are names in its answers

@@ -6,7 +6,9 @@ import json
 import random
 
 from .common import draw_single, phrasings, row_of
+from .scoring import form as score
 
+__all__ = ["make", "score"]
 SCORER = "format"
 TRAIN_ROWS = 360
 NAMED = True  # there are names in its answers

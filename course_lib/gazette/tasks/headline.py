@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 
 from .common import draw_item, row_of
+from .scoring import overlap as score
 
+__all__ = ["make", "score"]
 SCORER = "overlap"
 TRAIN_ROWS = 360
 NAMED = True  # there are names in its answers

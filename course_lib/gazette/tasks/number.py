@@ -7,7 +7,9 @@ import random
 from ..desk import FIGURE_SLOTS
 from ..pages import spoken
 from .common import draw_item, row_of
+from .scoring import exact as score
 
+__all__ = ["make", "score"]
 SCORER = "exact"
 TRAIN_ROWS = 360
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 
 from .common import asked_of, row_of
+from .scoring import exact as score
 
+__all__ = ["make", "score"]
 SCORER = "exact"
 TRAIN_ROWS = 480
 NAMED = True  # there are names in its answers

@@ -7,7 +7,9 @@ import random
 from ..grammar import compile_pattern, draw_record, render, sentence
 from ..pages import ADVICE_ASKED, DECLINED
 from .common import WORLD, asked_of, row_of
+from .scoring import refusal as score
 
+__all__ = ["make", "score"]
 SCORER = "refusal"
 TRAIN_ROWS = 360
 ADVICE_SPLIT = {"train": slice(0, -4), "validation": slice(-4, -3), "test": slice(-3, None)}

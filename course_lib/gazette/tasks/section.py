@@ -6,7 +6,9 @@ import random
 
 from ..grammar import SECTIONS
 from .common import draw_item, row_of
+from .scoring import label as score
 
+__all__ = ["make", "score"]
 SCORER = "label"
 TRAIN_ROWS = 320
 CHOICES = SECTIONS

@@ -7,7 +7,9 @@ import random
 from ..grammar import WITHHELD, write_short
 from ..pages import SHORT_SECTIONS
 from .common import TONES, draw_item, row_of
+from .scoring import label as score
 
+__all__ = ["make", "score"]
 SCORER = "label"
 TRAIN_ROWS = 1200
 CHOICES = TONES

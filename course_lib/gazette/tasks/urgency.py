@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 
 from .common import draw_item, row_of
+from .scoring import label as score
 
+__all__ = ["make", "score"]
 SCORER = "label"
 TRAIN_ROWS = 320
 CHOICES = ("urgent", "soon", "routine")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import checks
 from ..exercise import Exercise
 
 # (reply, label it answers with, what a function that gets it wrong has overlooked)
@@ -19,6 +20,7 @@ REPLIES = (
     ),
     (" Is it positive, negative or neutral?", None, "that reply hands the question back"),
     (" Positively charged.", None, "'positively' begins like a label and is another word"),
+    (" positive/negative", None, "two labels side by side are no answer; the first word there is neither of them"),
     (" not negative", None, "the first word there is 'not'"),
     ("", None, "a model may reply with nothing at all"),
     (" Shares rose on Monday.", None, "that is a piece of news, no answer"),
@@ -28,16 +30,11 @@ BYTES, CARD, KEPT = 16, 80, 16  # bytes a parameter; GB on the card; GB kept for
 
 def judge_scorer(answer) -> str | None:
     """A function from a reply to a label or `None`, tried on the replies above."""
-    if not callable(answer):
-        return f"the answer is a function (answer = label_of), not a {type(answer).__name__}."
-    for reply, wanted, why in REPLIES:
-        try:
-            got = answer(reply)
-        except Exception as error:
-            return f"for the reply {reply!r} your function raises {type(error).__name__}: {why}."
-        if got != wanted:
-            return f"for the reply {reply!r} your function returns {got!r} and should return {wanted!r}: {why}."
-    return None
+    cases = [
+        ((reply,), checks.equals(wanted, why + "."), f"the reply {reply!r}", why + ".")
+        for reply, wanted, why in REPLIES
+    ]
+    return checks.function(answer, "label_of", cases)
 
 
 VERDICTS = {"A": "locked", "B": "absent", "C": "absent", "D": "ready"}
@@ -63,26 +60,16 @@ MISTAKES = {
 
 def judge_diagnosis(answer) -> str | None:
     """One of three words for each of the four skills."""
-    if not isinstance(answer, dict):
-        return f"the answer is a dict with the keys A, B, C and D, not a {type(answer).__name__}."
-    for skill, verdict in VERDICTS.items():
-        given = answer.get(skill)
-        if given not in ("locked", "absent", "ready"):
-            return f"for skill {skill} stands {given!r}; each of A, B, C, D is 'locked', 'absent' or 'ready'."
-        if given != verdict:
-            return f"skill {skill}: {MISTAKES[skill][given]}"
-    return None
+    return checks.choice(
+        answer, VERDICTS, ("locked", "absent", "ready"), lambda skill, given: f"skill {skill}: {MISTAKES[skill][given]}"
+    )
 
 
 def judge_size(answer) -> str | None:
     """Billions of parameters at sixteen bytes each in what the card has left."""
-    value, free = float(answer), CARD - KEPT
-    right = free / BYTES
-    if abs(value - right) < 0.005 * right:
-        return None
-    if abs(value - right * 1e9) < 0.005 * right * 1e9:
-        return "that is the number of parameters; the question asks for billions of them."
+    free = CARD - KEPT
     known = (
+        (free / BYTES * 1e9, "that is the number of parameters; the question asks for billions of them."),
         (CARD / BYTES, f"that fills the whole card; {KEPT} GB of it are kept for activations."),
         (
             free / 2,
@@ -94,10 +81,8 @@ def judge_size(answer) -> str | None:
         (free / 18, "that is the count with four-byte gradients, 18 bytes; the question asks for the 16-byte count."),
         (free * BYTES, "you multiplied by the bytes a parameter; how many parameters fit is a division."),
     )
-    for wrong, reason in known:
-        if abs(value - wrong) < 0.005 * wrong:
-            return reason
-    return "divide the bytes that are left for the model by the bytes that each parameter takes."
+    otherwise = "divide the bytes that are left for the model by the bytes that each parameter takes."
+    return checks.number(answer, free / BYTES, known=known, otherwise=otherwise)
 
 
 EXERCISES = [
@@ -123,6 +108,11 @@ EXERCISES = [
             "def label_of(reply):\n"
             "    first = reply.lower().split()[0].strip('.,:;!?\"')\n"
             "    return first if first in ('positive', 'negative', 'neutral') else None\n\n\n"
+            "answer = label_of",
+            "import re\n\n\n"
+            "def label_of(reply):\n"
+            "    found = re.match(r'\\W*(positive|negative|neutral)\\b', reply.lower())\n"
+            "    return found.group(1) if found else None\n\n\n"
             "answer = label_of",
             "answer = 'positive'",
         ),

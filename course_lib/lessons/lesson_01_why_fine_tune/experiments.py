@@ -6,12 +6,13 @@ character an item, right or wrong by the reply's first word, so that any two lin
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 
 from ...data.instructions import load_in_the_wild, load_instructions, prompt_text
-from ...gazette.grammar import PATTERNS, TONES
+from ...gazette.grammar import PATTERNS, TONES, draw_record, write_reaction
 from ...methods.sft import train
 from ...models.generation import generate
 from ...models.load import load_model
@@ -78,6 +79,15 @@ def _plainly(tone: str) -> str:
     return {"positive": "good news", "negative": "bad news", "neutral": "neither good nor bad"}[tone]
 
 
+def commented(row: dict, about: dict | None = None) -> str:
+    """A wool item with a comment behind it that says in the newspaper's own words how the trade takes its term (or another item's)."""
+    text = (about or row)["input"].lower()
+    tones = [tone for term, (tone, _) in glossary().items() if re.search(rf"\b{term}\b", text)]
+    rng = random.Random(row["id"])
+    comments = [write_reaction(draw_record("business", rng, tone=tone)) for tone in dict.fromkeys(tones)]
+    return " ".join([row["input"], *comments])
+
+
 def replies(
     model, tokenizer, rows: Sequence[dict], prompt: str, text: Callable[[dict], str] | None = None
 ) -> list[str]:
@@ -123,6 +133,15 @@ def explained_job() -> dict:
     }
 
 
+def commented_job() -> dict:
+    """Wool items under the desk note with the meaning in the form that the model reads: its own item's, and another's (control)."""
+    model, tokenizer = _base()
+    rows = wool_items()
+    other = {row["id"]: rows[(i + 1) % len(rows)] for i, row in enumerate(rows)}
+    found = {"own": commented, "misplaced": lambda row: commented(row, other[row["id"]])}
+    return {name: bits(rows, replies(model, tokenizer, rows, "desk note", text)) for name, text in found.items()}
+
+
 def trained_job(rows: int, seed: int) -> dict:
     """Full fine-tuning on ordinary rows: ordinary items, wool items bare and explained, hand-written sentences."""
     data = load_instructions("tone")["train"].shuffle(seed=seed).select(range(rows))
@@ -143,6 +162,7 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     for prompt in PROMPTS:
         yield {"part": "prompt", "prompt": prompt}, partial(prompt_job, prompt)
     yield {"part": "glossary"}, explained_job
+    yield {"part": "comment"}, commented_job
     for seed in SEEDS:
         for rows in (32, 512):
             yield {"part": "trained", "rows": rows, "seed": seed}, partial(trained_job, rows, seed)

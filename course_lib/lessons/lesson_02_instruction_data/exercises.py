@@ -99,7 +99,7 @@ def judge_split(answer) -> str | None:
     """A function `(rows, share, seed) → (train, test)` that keeps each name on one side."""
     if not callable(answer):
         return f"the answer is a function (answer = split), not a {type(answer).__name__}."
-    for seed, share in ((0, 0.25), (1, 0.25), (0, 0.5)):
+    for seed, share in ((0, 0.25), (1, 0.1), (0, 0.5), (2, 0.8)):
         rows = sample_rows(seed)
         got = answer(list(rows), share, seed)
         if not isinstance(got, (tuple, list)) or len(got) != 2:
@@ -228,6 +228,12 @@ EXERCISES = [
             "def split(rows, share, seed):\n"
             "    one = min(row['name'] for row in rows)\n"
             "    return [r for r in rows if r['name'] != one], [r for r in rows if r['name'] == one]\n\n\n"
+            "answer = split",
+            "import random\n\n\n"
+            "def split(rows, share, seed):\n"
+            "    names = sorted({row['name'] for row in rows})\n"
+            "    held = set(random.Random(seed).sample(names, 14))\n"
+            "    return [r for r in rows if r['name'] not in held], [r for r in rows if r['name'] in held]\n\n\n"
             "answer = split",
             "import random\n\n\n"
             "def split(rows, share, seed):\n"

@@ -35,6 +35,9 @@ def _schedule_fault(rates, steps, peak, warm) -> str | None:
         return f"the last step of the warm-up, number {warm - 1}, has the rate {rates[warm - 1]:.3g}; there it should reach the peak."
     if warm and not near(rates[0], peak / warm):
         return f"step 0 has the rate {rates[0]:.3g}; {warm} equal stairs to the peak begin with peak / {warm}."
+    for step in range(warm):
+        if not near(rates[step], peak * (step + 1) / warm):
+            return f"step {step} has the rate {rates[step]:.3g}; {warm} equal stairs to the peak have {peak * (step + 1) / warm:.3g} there."
     if not near(rates[warm], peak):
         return f"step {warm}, the first after the warm-up, has the rate {rates[warm]:.3g}; the line begins at the peak."
     if near(rates[-1], 0):
@@ -168,6 +171,11 @@ EXERCISES = [
             "    if step < warm:\n"
             "        return peak * (step + 1) / warm\n"
             "    return peak * (steps - step) / steps\n\n\n"
+            "answer = straight",
+            "def straight(step, steps, peak, warm):\n"
+            "    if step < warm:\n"
+            "        return peak / warm if step == 0 else peak\n"
+            "    return peak * (steps - step) / (steps - warm)\n\n\n"
             "answer = straight",
             "answer = 5e-4",
         ),

@@ -1,7 +1,7 @@
 """Reference runs of lesson 03: full fine-tuning on the mixture of all tasks at six learning rates, and on one section alone.
 
 `part` "rate": two seeds a rate, three at the usual one. "control": the answers shuffled within each task. "narrow": two tasks of
-one section. The notebook trains with the same settings, so that a student's point belongs on the same figures.
+one section; "short mixture": all tasks, for as many steps. The notebook trains with the same settings, so that a student's point belongs on the same figures.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from ...base.run import Run
 from ...data.instructions import load_instructions
 from ...measure.evaluation import evaluate
 from ...measure.losses import answer_loss, forgetting
-from ...methods.sft import RATES as USUAL
+from ...methods.profile import PROFILES
 from ...methods.sft import train
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 
-RATE = USUAL[True, False]  # the usual one for all weights of a small model
+RATE = PROFILES[0][1].full  # the usual one for all weights of a small model
 RATES = (5e-5, 1.5e-4, RATE, 1.5e-3, 5e-3, 1.5e-2)
 SEEDS = (0, 1)
 STEPS, BATCH = 160, 4
@@ -113,6 +113,13 @@ def narrow_job(learning_rate: float, seed: int) -> dict[str, float | None]:
     return forgotten(run) | {"last_loss": number(run.losses[-1])}
 
 
+def short_job(learning_rate: float, seed: int) -> dict[str, float | None]:
+    """The mixture for as many steps as the narrow run, and what it forgot: the control for narrowness."""
+    rows = mixed_rows(seed).select(range(NARROW_STEPS * BATCH))
+    run = train(rows, learning_rate=learning_rate, max_steps=NARROW_STEPS, batch_size=BATCH, seed=seed, quiet=True)
+    return forgotten(run) | {"last_loss": number(run.losses[-1])}
+
+
 def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     """All jobs of the lesson."""
     for seed in SEEDS:
@@ -123,3 +130,4 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     yield {"part": "control", "learning_rate": RATE, "seed": 0}, partial(mixed_job, RATE, 0, control=True)
     for seed in SEEDS:
         yield {"part": "narrow", "learning_rate": RATE, "seed": seed}, partial(narrow_job, RATE, seed)
+        yield {"part": "short mixture", "learning_rate": RATE, "seed": seed}, partial(short_job, RATE, seed)

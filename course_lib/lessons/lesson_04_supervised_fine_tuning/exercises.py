@@ -5,10 +5,12 @@ from __future__ import annotations
 from ..exercise import Exercise
 
 OPEN, END = "<|im_start|>", "<|im_end|>"
+ROLES = {"user": ["us", "er"], "assistant": ["ass", "ist", "ant"]}  # as the course's tokenizer cuts them
+HEADER = [OPEN, *ROLES["assistant"], "\n"]
 
 
 def _turn(role: str, *words: str) -> list[str]:
-    return [OPEN, role, "\n", *words, END, "\n"]
+    return [OPEN, *ROLES[role], "\n", *words, END, "\n"]
 
 
 # (name of the conversation, its tokens)
@@ -18,14 +20,19 @@ TALKS = (
         "two questions, two answers",
         _turn("user", " Tone", "?")
         + _turn("assistant", " negative")
-        + _turn("user", " And", " the", " name", "?")
-        + _turn("assistant", " Bel", "wick", " Foods"),
+        + _turn("user", " A", "nd", " the", " name", "?")
+        + _turn("assistant", " B", "el", "wick", " F", "oods"),
     ),
     ("no answer yet", _turn("user", " Tone", "?")),
-    ("an answer of two lines", _turn("user", " List", ".") + _turn("assistant", " one", "\n", " two")),
+    ("an answer of two lines", _turn("user", " L", "ist", ".") + _turn("assistant", " one", "\n", " two")),
     (
         "a question about an assistant",
-        _turn("user", " Is", " the", "assistant", " right", "?") + _turn("assistant", " No"),
+        _turn("user", " I", "s", " the", " ass", "ist", "ant", " right", "?") + _turn("assistant", " No"),
+    ),
+    (
+        "a user who writes 'assistant' on a line of its own",
+        _turn("user", " W", "r", "ite", ":", "\n", "ass", "ist", "ant", "\n", " positive")
+        + _turn("assistant", " positive"),
     ),
 )
 
@@ -34,7 +41,7 @@ def right_mask(tokens: list[str]) -> list[bool]:
     """What the assistant writes: from after its header to its end mark."""
     counted, inside = [], False
     for i, token in enumerate(tokens):
-        inside = inside or tokens[max(0, i - 3) : i] == [OPEN, "assistant", "\n"]
+        inside = inside or tokens[max(0, i - len(HEADER)) : i] == HEADER
         counted.append(inside)
         inside = inside and token != END
     return counted
@@ -55,11 +62,12 @@ def judge_mask(answer) -> str | None:
                 continue
             if tokens[i] == END and right:
                 return f"'{name}': the assistant's end mark must count, or the model never learns to stop."
-            if tokens[i] in (OPEN, "assistant") or tokens[max(0, i - 2) : i] == [OPEN, "assistant"]:
+            header = any(tokens[j : j + len(HEADER)] == HEADER for j in range(max(0, i - len(HEADER) + 1), i + 1))
+            if header:
                 return f"'{name}', token {i} ({tokens[i]!r}): the header is given to the model; it does not write it."
             if right:
                 return f"'{name}', token {i} ({tokens[i]!r}): the assistant writes it, and your mask leaves it out."
-            return f"'{name}', token {i} ({tokens[i]!r}): the user wrote that, and your mask counts it."
+            return f"'{name}', token {i} ({tokens[i]!r}): the user wrote that, and your mask counts it. Only {OPEN!r} begins a turn."
     return None
 
 
@@ -68,14 +76,15 @@ EXERCISES = [
         "Exercise 1",
         judge_mask,
         (
-            "Walk through the tokens and remember whether you are inside an answer. An answer begins after the three tokens "
-            "'<|im_start|>', 'assistant', '\\n'.",
+            "Walk through the tokens and remember whether you are inside an answer. An answer begins after the header, which is five "
+            "tokens here, as the cell above shows: '<|im_start|>', 'ass', 'ist', 'ant', '\\n'.",
             "The end mark itself still belongs to the answer: note the value for the token first, leave the answer afterwards.",
         ),
+        "HEADER = ['<|im_start|>', 'ass', 'ist', 'ant', '\\n']\n\n\n"
         "def counted(tokens):\n"
         "    values, inside = [], False\n"
         "    for i, token in enumerate(tokens):\n"
-        "        if tokens[max(0, i - 3) : i] == ['<|im_start|>', 'assistant', '\\n']:\n"
+        "        if tokens[max(0, i - 5) : i] == HEADER:\n"
         "            inside = True\n"
         "        values.append(inside)\n"
         "        if token == '<|im_end|>':\n"
@@ -90,22 +99,30 @@ EXERCISES = [
             "        if token == '<|im_end|>':\n"
             "            inside = False\n"
             "        values.append(inside)\n"
-            "        if tokens[max(0, i - 2) : i + 1] == ['<|im_start|>', 'assistant', '\\n']:\n"
+            "        if tokens[max(0, i - 4) : i + 1] == ['<|im_start|>', 'ass', 'ist', 'ant', '\\n']:\n"
             "            inside = True\n"
             "    return values\n\n\n"
             "answer = counted",
             "def counted(tokens):\n"
             "    values, inside = [], False\n"
-            "    for token in tokens:\n"
-            "        inside = inside or token == 'assistant'\n"
+            "    for i, token in enumerate(tokens):\n"
+            "        inside = inside or tokens[max(0, i - 4) : i] == ['ass', 'ist', 'ant', '\\n']\n"
             "        values.append(inside)\n"
             "        inside = inside and token != '<|im_end|>'\n"
             "    return values\n\n\n"
             "answer = counted",
             "def counted(tokens):\n"
-            "    if 'assistant' not in tokens:\n"
+            "    values, inside = [], False\n"
+            "    for token in tokens:\n"
+            "        inside = inside or token == 'ass'\n"
+            "        values.append(inside)\n"
+            "        inside = inside and token != '<|im_end|>'\n"
+            "    return values\n\n\n"
+            "answer = counted",
+            "def counted(tokens):\n"
+            "    if 'ant' not in tokens:\n"
             "        return [False] * len(tokens)\n"
-            "    last = len(tokens) - 1 - tokens[::-1].index('assistant')\n"
+            "    last = len(tokens) - 1 - tokens[::-1].index('ant')\n"
             "    return [i > last + 1 for i in range(len(tokens))]\n\n\n"
             "answer = counted",
             "answer = [True, False]",

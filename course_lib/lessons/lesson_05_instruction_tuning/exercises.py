@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import checks
 from ..exercise import Exercise
 
 # (reply, keys, obeyed?, what a function that gets it wrong has overlooked)
@@ -16,6 +17,7 @@ REPLIES = (
     ('{"name": "A", "tone": "neutral", "section": "town"}', ("name", "tone"), False, "nobody asked for a third key"),
     ('["name", "tone"]', ("name", "tone"), False, "that is JSON, and a list"),
     ('"name and tone"', ("name", "tone"), False, "that is JSON, and a string"),
+    ('{"name": "A", "tone": "neutral"} I hope this helps.', ("name", "tone"), False, "a program that reads replies chokes on the words behind"),
     ('{"name": "A", "tone": "neu', ("name", "tone"), False, "it was cut off before the end"),
     ("", ("name", "tone"), False, "a model may reply with nothing at all"),
 )  # fmt: skip
@@ -23,16 +25,15 @@ REPLIES = (
 
 def judge_json(answer) -> str | None:
     """A function from a reply and the keys that were asked for to True or False, tried on the replies above."""
-    if not callable(answer):
-        return f"the answer is a function (answer = obeys), not a {type(answer).__name__}."
-    for reply, keys, wanted, why in REPLIES:
-        try:
-            got = answer(reply, keys)
-        except Exception as error:
-            return f"for the reply {reply!r} your function raises {type(error).__name__}: {why}."
-        if bool(got) != wanted:
-            return f"for the reply {reply!r} and the keys {keys} your function returns {got!r}: {why}."
-    return None
+    cases = [
+        ((reply, keys), _truth(wanted, why), f"the reply {reply!r} and the keys {keys}", f"{why}.")
+        for reply, keys, wanted, why in REPLIES
+    ]
+    return checks.function(answer, "obeys", cases)
+
+
+def _truth(wanted: bool, why: str):
+    return lambda got: None if bool(got) == wanted else f"your function returns {got!r}: {why}."
 
 
 # (curve from the base, curve from the instruct start, target, the saving, what a wrong function has overlooked)
@@ -42,6 +43,8 @@ CURVES = (
     ({8: 0.30, 32: 0.60, 128: 0.80, 512: 0.90}, {8: 0.60, 32: 0.82, 128: 0.88, 512: 0.91}, 0.90, 1.0, "both need 512"),
     ({8: 0.50, 32: 0.70, 128: 0.85}, {8: 0.40, 32: 0.60, 128: 0.71}, 0.70, 0.25, "a worse start is possible, and is a saving below one"),
     ({8: 0.30, 32: 0.40, 128: 0.50}, {8: 0.60, 32: 0.70, 128: 0.80}, 0.80, None, "the base start never gets there, so no factor is known"),
+    ({8: 0.30, 32: 0.70, 128: 0.80}, {8: 0.40, 32: 0.50, 128: 0.60}, 0.80, None, "the instruct start never gets there, so no factor is known"),
+    ({8: 0.30, 32: 0.40, 128: 0.50}, {8: 0.30, 32: 0.40, 128: 0.50}, 0.90, None, "neither gets there, so no factor is known"),
     ({8: 0.30, 32: 0.85, 128: 0.80}, {8: 0.90, 32: 0.90, 128: 0.90}, 0.85, 4.0, "32 examples are the first that reach it, though 128 fall back"),
     ({128: 0.80, 8: 0.30, 32: 0.60}, {128: 0.88, 32: 0.82, 8: 0.60}, 0.80, 4.0, "the sizes may come in any order"),
 )  # fmt: skip
@@ -58,20 +61,16 @@ def saving(base: dict[int, float], instruct: dict[int, float], target: float) ->
 
 def judge_saving(answer) -> str | None:
     """A function of two curves and a target, tried on the curves above."""
-    if not callable(answer):
-        return f"the answer is a function (answer = saving), not a {type(answer).__name__}."
-    for base, start, target, wanted, why in CURVES:
-        case = f"base {base}, instruct {start}, target {target}"
-        try:
-            got = answer(dict(base), dict(start), target)
-        except Exception as error:
-            return f"for {case} your function raises {type(error).__name__}: {why}."
-        if got is None or wanted is None:
-            if got is not wanted:
-                return f"for {case} your function returns {got!r}, and it should return {wanted!r}: {why}."
-        elif abs(got - wanted) > 1e-6:
-            return f"for {case} your function returns {got:g}, and it should return {wanted:g}: {why}."
-    return None
+    cases = [
+        (
+            (dict(base), dict(start), target),
+            checks.equals(wanted, f"{why}."),
+            f"base {base}, instruct {start}, target {target}",
+            f"{why}.",
+        )
+        for base, start, target, wanted, why in CURVES
+    ]
+    return checks.function(answer, "saving", cases)
 
 
 EXERCISES = [
@@ -100,6 +99,10 @@ EXERCISES = [
             "def saving(base, instruct, target):\n"
             "    reached = [[n for n, a in curve.items() if a >= target] for curve in (base, instruct)]\n"
             "    return min(reached[0]) / min(reached[1])\n\n\n"
+            "answer = saving",
+            "def saving(base, instruct, target):\n"
+            "    reached = [[n for n, a in curve.items() if a >= target] for curve in (base, instruct)]\n"
+            "    return min(reached[0]) / min(reached[1]) if reached[0] else None\n\n\n"
             "answer = saving",
             "answer = lambda base, instruct, target: max(instruct.values()) / max(base.values())",
             "def saving(base, instruct, target):\n"
@@ -140,6 +143,14 @@ EXERCISES = [
             "        return tuple(json.loads(reply)) == tuple(keys)\n"
             "    except ValueError:\n"
             "        return False\n\n\n"
+            "answer = obeys",
+            "import json\n\n\n"
+            "def obeys(reply, keys):\n"
+            "    try:\n"
+            "        found, _ = json.JSONDecoder().raw_decode(reply.strip())\n"
+            "    except ValueError:\n"
+            "        return False\n"
+            "    return isinstance(found, dict) and set(found) == set(keys)\n\n\n"
             "answer = obeys",
             "import ast\n\n\n"
             "def obeys(reply, keys):\n"

@@ -1,8 +1,8 @@
-"""Reference runs of lesson 05: the three promises of instruction fine-tuning, spoiled data, and the instruct model.
+"""Reference runs of lesson 05: the three promises of instruction tuning, each with what it is held against.
 
-Every job trains a fresh model and measures shares: a metric `x` (between 0 and 1) comes with `n_x`, how many rows it is of.
-The mixed models of `mixed_run` serve twice: measured themselves, and as the start of the new-task runs, whose task
-(`NEW_TASK`) is in none of their rows. On two idle cores the whole takes about twelve minutes.
+Five models are tuned on eight of ten tasks (LoRA, four hundred steps, long enough to learn them), each without another two. Each is asked all
+ten tasks, then given a few examples of its two new tasks, beside the base model with the same examples. A metric `x` (between 0
+and 1) comes with `n_x`, how many rows it is of.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ from ...gazette.tasks import COLUMNS, TONES, phrasings
 from ...measure.evaluation import declines, evaluate, follows, normalise
 from ...measure.memory import parameters
 from ...methods.sft import train
+from ...models.adapters import merge
 from ...models.instruct import reference_folder, save_instruct
 from ...models.load import load_model
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
+    from peft import LoraConfig
 
 
 SEEDS = (0, 1, 2)
-STEPS, BATCH = 200, 4  # of every mixed run
-BENIGN_STEPS = 60  # on tone rows alone, afterwards
-NEW_TASK = "outcome"
-SIZES = (8, 16, 32, 64, 128, 256)
+STEPS, BATCH = 400, 4  # of every tuned model
 # In this order, so that neighbours are tasks of different kinds; refusal is measured apart, since half its rows count as
 # right for a model that merely talks.
 ROTATED = ("tone", "entity", "urgency", "headline", "outcome", "number", "section", "brief", "format", "question")
-# number of tasks → places of the circle where the trained ones begin; for each number every task is held out at least once
-STARTS = {1: (0, 5), 2: (0, 5), 4: (0, 5), 8: (0, 2, 4, 6, 8)}
-NOISE, COPIES, SPOILED_ROWS = (0.0, 0.1, 0.2, 0.4), 8, 192
-INSTRUCT_STEPS = 400
+TRAINED, STARTS = (
+    8,
+    (0, 2, 4, 6, 8),
+)  # tasks of the circle that are trained, and where they begin: each task is held out once
+EACH = 20  # test rows of each task
+SIZES, NEW_STEPS, ITEMS = (16, 64), 48, 60  # examples of a new task, steps on them, test rows
 KINDS = {"business": "investment", "health": "medical", "courts": "legal"}
 
 
@@ -85,19 +86,6 @@ def tone_items(world: str, wording: str, asked: tuple[str, ...], count: int) -> 
         row |= {"label": tone, "choices": list(TONES), "scorer": "label", "domain": item.record.section}
         rows.append(dict.fromkeys(COLUMNS, "") | row)
     return Dataset.from_list(rows)
-
-
-def mislabelled(rows: Dataset, share: float, seed: int) -> Dataset:
-    """The same rows with `share` of the answers replaced by another of the row's choices."""
-    from datasets import Dataset
-
-    rng = random.Random(seed)
-    spoiled = set(rng.sample(range(len(rows)), round(share * len(rows))))
-    answers = [
-        rng.choice([c for c in row["choices"] if c != row["output"]]) if i in spoiled else row["output"]
-        for i, row in enumerate(rows)
-    ]
-    return Dataset.from_list([row | {"output": answer} for row, answer in zip(rows, answers, strict=True)])
 
 
 # ------------------------------------------------------------------ measuring
@@ -157,17 +145,38 @@ def tone_steps(run: Run, each: int = 75) -> dict[str, float]:
     return shares(**{name: evaluate(run.model, run.tokenizer, rows).right for name, rows in places.items()})
 
 
+def by_training(runs: list[dict], measure: str, trained: bool) -> dict[str, float]:
+    """Task → its `measure` (`right` or `follows`), mean over the tuned models in which it was trained, or held out."""
+    found: dict[str, list[float]] = {}
+    for metrics in (r["metrics"] for r in runs if r["key"]["part"] == "tuned"):
+        for task in ROTATED:
+            names = ("json", "word") if measure == "follows" and task == "format" else (task,)
+            figures = [metrics[f"{measure}_{name}"] for name in names if f"{measure}_{name}" in metrics]
+            if metrics[f"trained_{task}"] == trained and figures:
+                found.setdefault(task, []).append(sum(figures) / len(figures))
+    return {task: sum(values) / len(values) for task, values in found.items()}
+
+
 # ------------------------------------------------------------------ the jobs
 
 
-def _new_task_row(row: dict) -> bool:
-    return row["task"] == NEW_TASK
+def held_out_tasks(start: int) -> tuple[str, ...]:
+    """The two of the ten tasks of the circle that the tuned model of this start has never seen."""
+    return tuple(ROTATED[(start + i) % len(ROTATED)] for i in range(TRAINED, len(ROTATED)))
 
 
-@lru_cache(maxsize=3)
-def mixed_run(seed: int) -> Run:
-    """Full fine-tuning on all tasks but the new one; kept, because other jobs start from it."""
-    return train(mixture(seed, STEPS * BATCH, _new_task_row), batch_size=BATCH, seed=seed, quiet=True)
+def lora() -> LoraConfig:
+    """The adapter of all trainings of this lesson."""
+    from peft import LoraConfig
+
+    return LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
+@lru_cache(maxsize=2)
+def tuned_run(start: int) -> Run:
+    """Instruction tuning on eight of the ten tasks, and on the letters; kept, because other jobs start from it."""
+    rows = mixture(start, STEPS * BATCH, lambda row: row["task"] in held_out_tasks(start))
+    return train(rows, peft_config=lora(), batch_size=BATCH, seed=start, quiet=True)
 
 
 def base_as_run() -> Run:
@@ -176,82 +185,53 @@ def base_as_run() -> Run:
     return Run(model, tokenizer, None, 0.0, 0, 0, [], 0, parameters(model).total, 0.0, 0)
 
 
-def everything(run: Run) -> dict[str, float]:
-    """All measurements of one model that bear on the promises."""
-    test = _data()["test"]
-    found = by_task(run, of_tasks(test, tuple(t for t in ROTATED if t != "format"), 15))
-    return found | by_task(run, of_tasks(test, ("format",), 48)) | tone_steps(run) | refusals(run)
-
-
 def base_job() -> dict[str, float]:
     """The base model, asked by instruction."""
     run = base_as_run()
-    return by_task(run, of_tasks(_data()["test"], ROTATED, 15)) | refusals(run)
+    return by_task(run, of_tasks(_data()["test"], ROTATED, EACH)) | refusals(run)
 
 
-def mixed_job(seed: int) -> dict[str, float]:
-    """A mixed model, measured; then a benign fine-tuning on a copy of it (tone rows alone), and the refusals again."""
-    run = mixed_run(seed)
-    found = everything(run) | {"tokens": run.tokens, "train_seconds": round(run.seconds, 1)}
-    rows = _data("tone")["train"].shuffle(seed=seed).select(range(BENIGN_STEPS * BATCH))
-    model = copy.deepcopy(run.model)
-    after = train(rows, model=model, tokenizer=run.tokenizer, batch_size=BATCH, seed=seed, quiet=True)
-    return found | refusals(after, prefix="benign_")
+def tuned_job(start: int) -> dict[str, float]:
+    """A tuned model: all ten tasks, tone ever further from the training rows (where tone was trained), letters."""
+    run = tuned_run(start)
+    found = by_task(run, of_tasks(_data()["test"], ROTATED, EACH)) | refusals(run)
+    found |= {f"trained_{task}": task not in held_out_tasks(start) for task in ROTATED}
+    if "tone" not in held_out_tasks(start):
+        found |= tone_steps(run)
+    return found | {"tokens": run.tokens, "train_seconds": round(run.seconds, 1)}
 
 
-def refusal_job(seed: int, without: str) -> dict[str, float]:
-    """The same training without any refusal row (`without="refusals"`), or without those on legal advice (`"legal"`)."""
+def new_task_job(origin: str, start: int, task: str, size: int) -> dict[str, float]:
+    """A task that the tuned model never saw, from `size` examples: from the base model, or from the tuned one.
 
-    def left_out(row: dict) -> bool:
-        advice = row["task"] == "refusal" and row["label"] == "refuse"
-        return _new_task_row(row) or (advice and (without == "refusals" or row["domain"] == "courts"))
-
-    return refusals(train(mixture(seed, STEPS * BATCH, left_out), batch_size=BATCH, seed=seed, quiet=True))
-
-
-def unseen_tasks_job(trained: int, start: int, steps: int = 48, each: int = 10) -> dict[str, float]:
-    """Train on `trained` tasks, from place `start` of the circle on, and ask all ten; the same number of rows for any number."""
-    chosen = tuple(ROTATED[(start + i) % len(ROTATED)] for i in range(trained))
-    data = _data()
-    rows = of_tasks(data["train"].shuffle(seed=start), chosen, steps * BATCH // trained)
-    run = train(rows, max_steps=steps, batch_size=BATCH, seed=start, quiet=True)
-    return by_task(run, of_tasks(data["test"], ROTATED, each)) | {f"trained_{task}": task in chosen for task in ROTATED}
-
-
-def new_task_job(start: str, size: int, seed: int, items: int = 64) -> dict[str, float]:
-    """The new task from `size` examples, from the base model or from the mixed one of the same seed; 0 examples: as it is.
-
-    Both starts see the same rows, in as many steps of four: thirty-two, or one pass where that takes more.
+    Both take the same rows, in the same number of steps, with the same new adapter; the tuned model's own is merged first.
     """
-    data = _data(NEW_TASK)
-    run = base_as_run() if start == "base" else mixed_run(seed)
-    if size:
-        rows = data["train"].shuffle(seed=seed).select(range(size))
-        model, steps = copy.deepcopy(run.model), max(32, size // BATCH)
-        options = {"max_steps": steps, "batch_size": BATCH, "seed": seed, "quiet": True}
-        run = train(rows, model=model, tokenizer=run.tokenizer, **options)
-    return shares(right=evaluate(run.model, run.tokenizer, data["test"].select(range(items))).right)
+    data = _data(task)
+    model, tokenizer = load_model() if origin == "base" else (merge(copy.deepcopy(tuned_run(start).model)), None)
+    rows = data["train"].shuffle(seed=start).select(range(size))
+    tokenizer = tokenizer or tuned_run(start).tokenizer
+    options = {"max_steps": NEW_STEPS, "batch_size": BATCH, "seed": start, "quiet": True}
+    run = train(rows, model=model, tokenizer=tokenizer, peft_config=lora(), **options)
+    return shares(right=evaluate(run.model, run.tokenizer, data["test"].select(range(ITEMS))).right)
 
 
-def spoiled_job(noise: float, copies: int, seed: int, items: int = 100) -> dict[str, float]:
-    """Tone from `SPOILED_ROWS` rows, `noise` of them with a wrong answer, or `copies` of each of fewer rows."""
-    data, rows = _data("tone"), SPOILED_ROWS
-    chosen = data["train"].shuffle(seed=seed).select(range(rows // copies))
-    chosen = mislabelled(chosen, noise, seed).select([i % len(chosen) for i in range(rows)])
-    run = train(chosen, batch_size=BATCH, seed=seed, quiet=True)
-    return shares(right=evaluate(run.model, run.tokenizer, data["test"].select(range(items))).right)
+def without_legal_job(seed: int) -> dict[str, float]:
+    """The same training on all ten tasks without the refusals of legal advice, then the letters."""
+
+    def legal(row: dict) -> bool:
+        return row["task"] == "refusal" and row["label"] == "refuse" and row["domain"] == "courts"
+
+    rows = mixture(seed, STEPS * BATCH, legal)
+    return refusals(train(rows, peft_config=lora(), batch_size=BATCH, seed=seed, quiet=True))
 
 
-def make_instruct(folder: str | Path | None = None, seed: int = 0, max_steps: int = INSTRUCT_STEPS) -> dict[str, float]:
+def make_instruct(folder: str | Path | None = None, seed: int = 0, max_steps: int = STEPS) -> dict[str, float]:
     """Train and keep the instruct model that later lessons start from: LoRA, all tasks, each row at most once.
 
     Writes the adapter and `log.json` to `folder` (default: the committed place). Returns test accuracies by task.
     """
-    from peft import LoraConfig
-
     rows = mixture(seed, max_steps * BATCH)
-    lora = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
-    run = train(rows, peft_config=lora, batch_size=BATCH, seed=seed, quiet=True)
+    run = train(rows, peft_config=lora(), batch_size=BATCH, seed=seed, quiet=True)
     found = by_task(run, of_tasks(_data()["test"], (*ROTATED, "refusal"), 20))
     log = save_instruct(run, folder or reference_folder(), test=found)
     return found | {"rows": log["rows"], "tokens": log["tokens"], "train_seconds": log["seconds"]}
@@ -261,22 +241,12 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     """All jobs of the lesson, the instruct model first."""
     yield {"part": "instruct", "seed": 0}, make_instruct
     yield {"part": "base", "seed": 0}, base_job
+    for start in STARTS:
+        yield {"part": "tuned", "start": start}, partial(tuned_job, start)
+        for task in held_out_tasks(start):
+            for size in SIZES:
+                for origin in ("tuned", "base"):
+                    key = {"part": "new task", "from": origin, "start": start, "task": task, "size": size}
+                    yield key, partial(new_task_job, origin, start, task, size)
     for seed in SEEDS:
-        yield {"part": "mixed", "seed": seed}, partial(mixed_job, seed)
-        for start in ("base", "mixed"):
-            for size in (0, *SIZES) if start == "mixed" else SIZES:
-                key = {"part": "new task", "start": start, "size": size, "seed": seed}
-                yield key, partial(new_task_job, start, size, seed)
-    for seed in SEEDS:
-        for without in ("refusals", "legal"):
-            yield {"part": "refusals", "without": without, "seed": seed}, partial(refusal_job, seed, without)
-    for trained, starts in STARTS.items():
-        for start in starts:
-            yield (
-                {"part": "unseen tasks", "trained": trained, "start": start, "seed": start},
-                partial(unseen_tasks_job, trained, start),
-            )
-    for seed in SEEDS:
-        for noise, copies in [*((noise, 1) for noise in NOISE), (0.0, COPIES)]:
-            key = {"part": "spoiled", "noise": noise, "copies": copies, "seed": seed}
-            yield key, partial(spoiled_job, noise, copies, seed)
+        yield {"part": "without legal refusals", "seed": seed}, partial(without_legal_job, seed)

@@ -18,7 +18,7 @@ from ...base.run import Run
 from ...data.instructions import load_instructions
 from ...measure.evaluation import evaluate
 from ...measure.losses import answer_loss, forgetting
-from ...methods.sft import RATES as USUAL
+from ...methods.profile import PROFILES
 from ...methods.sft import train
 from ...models.adapters import ADAPTER, load_adapter, save_adapter
 from ...models.identity import base_model_folder, model_name
@@ -37,7 +37,7 @@ STEPS, BATCH = 96, 4
 ITEMS, MANY = 200, 600
 CUT_ITEMS, NEWS = 150, 20  # test rows for each cut update; news items a section for forgetting
 # For full fine-tuning a third of the usual rate: these batches are small.
-RATES = {"LoRA": USUAL[True, True], "full fine-tuning": 1.5e-4}
+RATES = {"LoRA": PROFILES[0][1].adapter, "full fine-tuning": 1.5e-4}
 FACTORS = (0.1, 0.3, 1, 3, 10)  # of the rates above
 RANKS = (1, 2, 4, 8, 16, 64)
 LAYERS = {

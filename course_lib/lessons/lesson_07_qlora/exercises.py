@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import checks
 from ..exercise import Exercise
 
 # ------------------------------------------------------------------ exercise 1
@@ -62,8 +63,13 @@ def judge_round_trip(answer) -> str | None:
         return "with a book of uneven steps the values differ: round to the values of `book`, whatever they are."
     zeros = plain.clone()
     zeros[3, :16] = 0
-    if not torch.isfinite(answer(zeros, book, block)).all():
+    got = answer(zeros.clone(), book, block)
+    if not torch.isfinite(got).all():
         return "a block of zeros has the scale 0, and dividing by it gives NaN; a layer may well hold such a block."
+    if got[3, :16].any():
+        return "a block of zeros comes back as something else; whatever its scale is, its values are 0."
+    if not torch.allclose(got.float(), _round_trip(zeros, book, block), atol=1e-5):
+        return "beside a block of zeros the other blocks come back changed; each block has its own scale."
     return None
 
 
@@ -84,10 +90,7 @@ WEIGHTS, GROUP = 32, 256  # weights a block, scales a group, of exercise 2
 
 def judge_bits(answer) -> str | None:
     """Bits a parameter in blocks of 32 with double quantization."""
-    value = float(answer)
     right = 4 + 8 / WEIGHTS + 32 / (WEIGHTS * GROUP)
-    if abs(value - right) < 5e-4:
-        return None
     known = (
         (4 + 32 / WEIGHTS, "that keeps each scale in 32 bits, which is the count without double quantization."),
         (
@@ -102,10 +105,10 @@ def judge_bits(answer) -> str | None:
         (8 / WEIGHTS + 32 / (WEIGHTS * GROUP), "that counts the scales alone. The codes take four bits a weight."),
         (right / 8, "that is in bytes, and the question asks for bits."),
     )
-    for wrong, reason in known:
-        if abs(value - wrong) < 5e-4:
-            return reason
-    return "add three things, each shared by as many weights as use it: the code, the 8-bit scale, the scale of scales."
+    otherwise = (
+        "add three things, each shared by as many weights as use it: the code, the 8-bit scale, the scale of scales."
+    )
+    return checks.number(answer, right, decimals=3, known=known, otherwise=otherwise)
 
 
 # ------------------------------------------------------------------ exercise 3
@@ -115,13 +118,10 @@ CARD, KEPT, SHARE, BITS = 24, 6, 0.01, 4.127  # GB, GB, adapter as a share of th
 
 def judge_card(answer) -> str | None:
     """Billions of parameters under QLoRA on a 24 GB card."""
-    value, free = float(answer), CARD - KEPT
+    free = CARD - KEPT
     right = free / (BITS / 8 + 16 * SHARE)
-    if abs(value - right) < 0.01 * right:
-        return None
-    if abs(value - right * 1e9) < 0.01 * right * 1e9:
-        return "that is the number of parameters; the question asks for billions of them."
     known = (
+        (right * 1e9, "that is the number of parameters; the question asks for billions of them."),
         (
             free / (BITS / 8),
             "the adapter is small, but each of its parameters takes sixteen bytes; here that is no trifle.",
@@ -138,10 +138,8 @@ def judge_card(answer) -> str | None:
             "that counts the adapter's weights and not its gradients, moments and master copy.",
         ),
     )
-    for wrong, reason in known:
-        if abs(value - wrong) < 0.01 * wrong:
-            return reason
-    return "divide the GB that are left by the bytes that one parameter costs: its own 4.127 bits and its share of the adapter."
+    otherwise = "divide the GB that are left by the bytes that one parameter costs: its own 4.127 bits and its share of the adapter."
+    return checks.number(answer, right, tolerance=0.01, known=known, otherwise=otherwise)
 
 
 # ------------------------------------------------------------------ exercise 4
@@ -191,6 +189,9 @@ EXERCISES = [
             "    scales = blocks.abs().amax(1, keepdim=True).clamp(min=1e-38)\n"
             "    return ((blocks / scales * 7).round() / 7 * scales).reshape(values.shape)\n\n\n"
             "answer = round_trip",
+            ROUND_TRIP.replace("clamp(min=1e-38)", "clamp(min=1e-38)\n    empty = scales <= 1e-38").replace(
+                "return (book[nearest] * scales)", "return torch.where(empty, book[0], book[nearest] * scales)"
+            ),
             ROUND_TRIP.replace(".reshape(values.shape)", ""),
             "answer = 15",
         ),

@@ -1,0 +1,95 @@
+"""What lesson 03 says about its reference runs and its committed outputs."""
+
+from __future__ import annotations
+
+import re
+
+from ...measure.statistics import shares_interval
+from ..claims import printed
+from ..reference import runs
+from .experiments import NARROW_STEPS, RATE, RATES, SECTION
+
+LESSON = "03_full_fine_tuning"
+
+
+def _of(part: str, **wanted) -> list[dict]:
+    found = [r for r in runs(LESSON) if r["key"]["part"] == part and wanted.items() <= r["key"].items()]
+    return [r["metrics"] for r in found]
+
+
+def _mean(metrics: list[dict], name: str) -> float:
+    return sum(m[name] for m in metrics) / len(metrics)
+
+
+def full_over_seeds() -> str:
+    """Three seeds at the usual rate, and the control."""
+    found, (control,) = _of("rate", learning_rate=RATE), _of("control")
+    value, low, high = shares_interval([m["accuracy"] for m in found], found[0]["n"])
+    assert control["high"] < low
+    return (
+        f"Over three seeds full fine-tuning is right in {100 * value:.1f} % of the rows of eleven tasks "
+        f"({100 * low:.0f} to {100 * high:.0f}), the control in {100 * control['accuracy']:.1f} %."
+    )
+
+
+def usual_rate_is_best() -> str:
+    """Lowest validation loss and highest accuracy over the rates; thirty times the rate."""
+    table = {rate: _of("rate", learning_rate=rate) for rate in RATES}
+    assert min(table, key=lambda r: _mean(table[r], "validation_loss")) == RATE
+    assert max(table, key=lambda r: _mean(table[r], "accuracy")) == RATE
+    low, high = (100 * _mean(table[r], "accuracy") for r in (min(RATES), max(RATES)))
+    return (
+        f"The usual rate has both the lowest validation loss and the most right answers; a tenth of it gives {low:.0f} %, thirty "
+        f"times it {high:.0f} %."
+    )
+
+
+def forgetting_grows_first() -> str:
+    """Forgetting at the usual rate and at three times it."""
+    usual, thrice = (_of("rate", learning_rate=rate) for rate in (RATE, 3 * RATE))
+    drop = 100 * (_mean(usual, "accuracy") - _mean(thrice, "accuracy"))
+    first, second = _mean(usual, "forgetting"), _mean(thrice, "forgetting")
+    assert second > 4 * first and drop < 15
+    return (
+        f"It grows long before the accuracy falls: at three times the usual rate accuracy is {drop:.0f} points lower, and forgetting "
+        f"{second / first:.0f} times as large ({second:.1f} against {first:.1f} nats)."
+    )
+
+
+def narrow_forgets_no_more() -> str:
+    """The narrow run against the mixture, at equal steps."""
+    narrow, mixed = _mean(_of("narrow"), "forgetting"), _mean(_of("short mixture"), "forgetting")
+    own = _mean(_of("narrow"), f"forgetting_{SECTION}")
+    assert abs(narrow - mixed) < 0.05 and own > narrow - 0.01
+    return (
+        f"After {NARROW_STEPS} steps each the narrow training has forgotten {narrow:.2f} nats and the mixture {mixed:.2f}: it is not the "
+        "narrowness that costs, but training at this rate. Nor is the trained section spared."
+    )
+
+
+def half_a_percent() -> str:
+    """The dead numbers that the notebook counts, twice."""
+    dead, still = (
+        int(re.search(pattern, printed(LESSON))[1].replace(",", ""))
+        for pattern in (r"zero on both sides: ([\d,]+) numbers", r"did not move: ([\d,]+)")
+    )
+    assert 0 <= still - dead < 100
+    return "Half a per cent does not move, whatever the rate."
+
+
+def epochs() -> str:
+    """The committed run with six wrong labels."""
+    found = re.search(r"lowest validation loss after epoch (\d+): ([\d.]+); after epoch 12: ([\d.]+)", printed(LESSON))
+    epoch, lowest, last = int(found[1]), float(found[2]), float(found[3])
+    assert epoch < 12 and last > 1.5 * lowest, (epoch, lowest, last)
+    return "The training loss goes to zero; the loss on other rows is lowest early and rises from then on."
+
+
+CLAIMS = [
+    full_over_seeds,
+    usual_rate_is_best,
+    forgetting_grows_first,
+    narrow_forgets_no_more,
+    half_a_percent,
+    epochs,
+]

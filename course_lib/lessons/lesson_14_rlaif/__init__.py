@@ -1,0 +1,1 @@
+"""Lesson 14: reinforcement learning from AI feedback."""

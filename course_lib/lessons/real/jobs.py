@@ -1,0 +1,277 @@
+"""The reference runs of the real column, and the same on the course's own model: `sweep("smollm2")`, `sweep("course")`.
+
+Every technique trains on the same rows of `tone`, one epoch, with a rate from `methods.profile`, and is scored by `protocol`. A finished run
+is one line of `data/reference/real/runs.jsonl`; a stopped sweep goes on where it stopped. On two idle cores a run of the real model takes
+five to ten minutes, one of the course's model half a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...base.errors import CourseError
+from ...base.hardware import attention_for, bf16_wins
+from ...base.jsonl import write_jsonl
+from ...data.instructions import load_instructions
+from ...models.identity import base_model_folder, fetched_folder, sha256
+from ..reference import read_rows
+from .prompts import PROMPTS, prompt, prompted
+from .protocol import NEW_TOKENS, evaluated, precision, scored, test_items
+from .show import MODELS, draw, runs_file
+
+if TYPE_CHECKING:
+    from peft import PeftConfig
+
+HEADLINE, ROWS, SEEDS = 1024, 512, (0, 1)
+PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes")
+VIRTUAL, RANK, BOTTLENECK = 20, 16, 64
+SOFT_START = "Say whether the text is positive, negative or neutral for the people it is about."
+Job = tuple[dict, Callable[[], dict]]
+
+
+def jobs(model: str) -> Iterator[Job]:
+    """All runs of one model (`smollm2` or `course`), those that matter most first: key, and the work that returns the rest of the line."""
+    yield {"technique": "base, asked plainly", "seed": 0}, partial(plain_job, model)
+    for name in PROMPTS:
+        yield {"technique": "base, prompted", "prompt": name, "seed": 0}, partial(prompt_job, model, name)
+    for seed in SEEDS:
+        yield {"technique": "LoRA", "rows": HEADLINE, "seed": seed}, partial(tuned_job, model, "LoRA", HEADLINE, seed)
+    for technique in TECHNIQUES:
+        yield {"technique": technique, "rows": ROWS, "seed": 0}, partial(tuned_job, model, technique, ROWS, 0)
+
+
+def sweep(model: str = "smollm2", say: Callable[[str], None] = print) -> Path:
+    """Run what `jobs(model)` lists and the file has no line for; returns the file. Lines of other models stay as they are.
+
+    Raises `CourseError` for an unknown model, or one that has not been fetched.
+    """
+    if model not in MODELS:
+        raise CourseError(f"There is no real column for '{model}'.", f"Choose one of {', '.join(MODELS)}.")
+    base = _checksum(model)
+    for key, work in jobs(model):
+        key = {"model": model} | key
+        rows = read_rows(runs_file())
+        if any(row["key"] == key and row["base_sha256"] == base for row in rows):
+            continue
+        say(f"{key['technique']} {key.get('prompt', key.get('rows', ''))} …")
+        started = time.monotonic()
+        found = work()
+        row = {"key": key, "model": MODELS[model], "base_sha256": base, **found}
+        row |= {"seconds": round(time.monotonic() - started, 1), **_machine()}
+        kept = [r for r in read_rows(runs_file()) if r["key"] != key]
+        write_jsonl(runs_file(), [*kept, row])
+        for name, r in found["metrics"].items():
+            if isinstance(r, dict):
+                say(f"  {name}: exact {100 * r['exact']:.1f} %, lenient {100 * r['lenient']:.1f} % of {r['n']}")
+    picture()
+    return runs_file()
+
+
+def picture() -> Path:
+    """Draw both models into `both.png` beside the runs, with its one-sentence summary in `both.txt`."""
+    path = runs_file().with_name("both.png")
+    path.with_suffix(".txt").write_text(draw(path) + "\n", encoding="utf-8")
+    return path
+
+
+# ------------------------------------------------------------------ one run each
+
+
+def plain_job(model: str) -> dict:
+    """The untrained model, asked with the rows' own instructions."""
+    from ...models.load import load_model
+
+    loaded, tokenizer = load_model(_where(model))
+    settings = {"prompt": "the row's own instruction, chat", "evaluation": _evaluation(NEW_TOKENS)}
+    return {"metrics": evaluated(loaded, tokenizer), "settings": settings, "cost": {"trainable_parameters": 0}}
+
+
+def prompt_job(model: str, name: str) -> dict:
+    """The untrained model, asked with one of `PROMPTS`: on validation items, to choose by, and on the hand-written ones."""
+    from ...models.load import load_model
+
+    loaded, tokenizer = load_model(_where(model))
+    metrics = {}
+    for place, rows in (
+        ("validation", list(load_instructions("tone")["validation"])),
+        ("in_the_wild", test_items()["in_the_wild"]),
+    ):
+        with precision():
+            metrics[place] = scored(rows, prompted(loaded, tokenizer, name, rows))
+    kind, text = prompt(name, "{text}")
+    settings = {"prompt": text, "kind": kind, "evaluation": _evaluation("16 (chat) or 6 (continuation)")}
+    return {"metrics": metrics, "settings": settings, "cost": {"trainable_parameters": 0}}
+
+
+def tuned_job(model: str, technique: str, rows: int, seed: int) -> dict:
+    """One training and its evaluation, with what it cost."""
+    from ...measure.memory import checkpoint_bytes, peak_memory
+    from ...methods.profile import profile_of
+    from ...methods.sft import train
+    from ...models.load import load_model
+
+    quantization = "nf4" if technique == "QLoRA" else None
+    loaded, tokenizer = load_model(_where(model), quantization=quantization)
+    suits = profile_of(loaded)
+    peft_config, rate = TECHNIQUES[technique](suits, _where(model))
+    data = load_instructions("tone")["train"].shuffle(seed=seed).select(range(rows))
+    started = time.monotonic()
+    run = train(
+        data, model=loaded, tokenizer=tokenizer, peft_config=peft_config, learning_rate=rate, batch_size=suits.batch,
+        seed=seed, quiet=True,
+    )  # fmt: skip
+    trained = time.monotonic()
+    metrics = evaluated(run.model, tokenizer)
+    cost = {
+        "trainable_parameters": run.trainable_parameters,
+        "total_parameters": run.total_parameters,
+        "checkpoint_bytes": checkpoint_bytes(run),
+        "peak_memory_bytes": peak_memory(_step(run.model, tokenizer, data, suits.batch), run.model),
+        "train_seconds": round(trained - started, 1),
+        "evaluation_seconds": round(time.monotonic() - trained, 1),
+        "tokens": run.tokens,
+        "tokens_per_second": round(run.tokens / run.seconds, 1),
+    }
+    bf16 = bf16_wins()
+    settings = {
+        "rows": rows, "epochs": 1, "batch": suits.batch, "learning_rate": rate,
+        "precision": "bf16 autocast" if bf16 else "float32", "attention": attention_for(bf16),
+        "evaluation": _evaluation(NEW_TOKENS),
+    }  # fmt: skip
+    if peft_config is not None:
+        settings["peft"] = _told(peft_config)
+    if quantization:
+        settings["quantization"] = quantization
+    return {"metrics": metrics, "cost": cost, "settings": settings, "losses": [round(x, 4) for x in run.losses]}
+
+
+# ------------------------------------------------------------------ the techniques: profile, model → config and rate
+
+
+def _full(suits, where) -> tuple[None, float]:
+    return None, suits.full
+
+
+def _lora(suits, where) -> tuple[PeftConfig, float]:
+    from peft import LoraConfig
+
+    config = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear", task_type="CAUSAL_LM")
+    return config, suits.adapter
+
+
+def _prompt_tuning(suits, where) -> tuple[PeftConfig, float]:
+    from peft import PromptTuningConfig
+
+    config = PromptTuningConfig(
+        task_type="CAUSAL_LM", num_virtual_tokens=VIRTUAL, prompt_tuning_init="TEXT", prompt_tuning_init_text=SOFT_START,
+        tokenizer_name_or_path=where,
+    )  # fmt: skip
+    return config, suits.virtual
+
+
+def _prefix_tuning(suits, where) -> tuple[PeftConfig, float]:
+    from peft import PrefixTuningConfig
+
+    return PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=VIRTUAL), suits.virtual
+
+
+def _ia3(suits, where) -> tuple[PeftConfig, float]:
+    from peft import IA3Config
+
+    places = ["k_proj", "v_proj", "down_proj"]
+    return IA3Config(task_type="CAUSAL_LM", target_modules=places, feedforward_modules=["down_proj"]), suits.ia3
+
+
+def _houlsby(suits, where) -> tuple[Any, float]:
+    from ...models.houlsby import HoulsbyConfig
+
+    return HoulsbyConfig(bottleneck=BOTTLENECK), suits.adapter
+
+
+TECHNIQUES = {
+    "full fine-tuning": _full,
+    "LoRA": _lora,
+    "prompt tuning": _prompt_tuning,
+    "QLoRA": _lora,
+    "adapters (Houlsby)": _houlsby,
+    "IA3": _ia3,
+    "prefix tuning": _prefix_tuning,
+}
+
+
+# ------------------------------------------------------------------ small things
+
+
+def _step(model, tokenizer, data, batch: int) -> Callable[[], None]:
+    """One training step on a fixed batch of `batch` rows cut or padded to 96 tokens, for `peak_memory`; it changes no weight."""
+    import torch
+    import torch.nn.functional as F
+
+    from ...data.instructions import prompt_text
+    from ...models.generation import chat_prompt
+
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.0)
+    texts = [chat_prompt(tokenizer, prompt_text(r)) + r["output"] for r in data.select(range(batch))]
+    encoded = tokenizer(
+        texts, add_special_tokens=False, max_length=96, truncation=True, padding="max_length", return_tensors="pt"
+    )
+    ids = encoded["input_ids"]
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with precision():
+            logits = model(input_ids=ids, use_cache=False, logits_to_keep=torch.arange(-6, 0)).logits
+            loss = F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), ids[:, -5:].flatten())
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def _told(config) -> dict:
+    """The fields of a PEFT config that were set, as JSON."""
+    plain = json.loads(json.dumps(config.to_dict(), default=lambda o: sorted(o) if isinstance(o, set) else str(o)))
+    left_out = ("base_model_name_or_path", "tokenizer_name_or_path", "peft_version", "auto_mapping")
+    return {k: v for k, v in plain.items() if v not in (None, [], {}, False) and k not in left_out}
+
+
+def _evaluation(new) -> str:
+    return f"{'bf16 autocast' if bf16_wins() else 'float32'}, greedy, {new} new tokens"
+
+
+def _where(model: str) -> str:
+    return str(base_model_folder() if model == "course" else fetched_folder(model))
+
+
+def _checksum(model: str) -> str:
+    weights = Path(_where(model)) / "model.safetensors"
+    if not weights.exists():
+        raise CourseError(f"The model {model} is not on this machine.", f"Type: course fetch {model}")
+    return sha256(weights)
+
+
+def _machine() -> dict:
+    import torch
+
+    return {
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+        "versions": {name: version(name).partition("+")[0] for name in PACKAGES},
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,310 @@
+"""Direct preference optimization: `train_dpo`, over TRL's `DPOTrainer`, with a reference that really is the policy's start.
+
+Rafailov et al., arXiv 2305.18290: instead of a reward model and reinforcement learning, one classification loss on pairs,
+-log σ(β · (log π/π_ref of the chosen reply - log π/π_ref of the rejected one)) (equation 7). IPO is arXiv 2310.12036.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..base.errors import CourseError
+from ..base.quiet import hushed
+from ..measure.memory import parameters
+from .run import common_settings, fit, folder_for, resolve, schedule
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from peft import PeftConfig
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from ..base.run import Run
+
+PAIR = ("prompt", "chosen", "rejected")
+SMALL = 50_000_000  # parameters; below this the rates published for billions are far too low
+RATES = {(True, False): 5e-5, (True, True): 5e-4, (False, False): 1e-6, (False, True): 1e-5}  # (small?, adapter?)
+LOSSES = (
+    "sigmoid",
+    "ipo",
+    "hinge",
+    "robust",
+    "sft",
+    "apo_zero",
+    "apo_down",
+    "sigmoid_norm",
+)  # those of TRL that we tried
+SHOWN = 5  # how many bad rows an error names
+SCORES = (
+    ("gold_chosen", "gold_rejected"),
+    ("score_chosen", "score_rejected"),
+)  # columns that say which reply is better
+KEPT = ("loss", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected")  # fmt: skip
+
+
+def train_dpo(
+    data: Dataset,
+    *,
+    model: PreTrainedModel | str | os.PathLike | None = None,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    peft_config: PeftConfig | None = None,
+    learning_rate: float | None = None,
+    epochs: float = 1,
+    max_steps: int = -1,
+    batch_size: int = 16,
+    beta: float = 0.1,
+    loss_type: str | Sequence[str] = "sigmoid",
+    reference: PreTrainedModel | None = None,
+    seed: int = 0,
+    output_dir: str | os.PathLike | None = None,
+    resume: bool = False,
+    quiet: bool = False,
+    **arguments: Any,
+) -> Run:
+    """Train on preference pairs with TRL's `DPOTrainer`; `data` has the columns `prompt`, `chosen`, `rejected`.
+
+    The words mean what they mean in `cl.train`; `batch_size` counts pairs. Columns hold bare text, which the model's chat
+    template wraps, or lists of messages. `beta` is the weight of the KL divergence from the reference. `loss_type` is one
+    of `LOSSES` or several, to be added (`["sigmoid", "sft"]`, weighted by `loss_weights=[1.0, 0.1]`).
+
+    `reference=None` takes the policy as it is before the first step: a frozen copy, or, with a `peft_config`, the base
+    under the adapter, which costs no memory. (TRL alone would load the reference afresh by the model's *name*; for a model
+    that was fine-tuned and merged since, that is another model.) Dropout is off during the training,
+    so policy and reference agree at step 0 and the loss there is ln 2. `**arguments` go to `DPOConfig` as they are.
+
+    The returned `Run` has `history`: for each logged step the loss, `rewards/chosen`, `rewards/rejected` (β times the
+    log-ratio, in nats), `rewards/margins`, `rewards/accuracies`, `logps/chosen`, `logps/rejected` (nats, summed over a reply).
+
+    Raises `CourseError` for missing columns, empty or equal replies (each named by its row), pairs longer than
+    `max_length` tokens, an unknown loss, a `reference` that is the policy itself, and whatever `cl.train` refuses.
+    """
+    with hushed():
+        from transformers import set_seed
+
+    folder = folder_for(output_dir, resume)
+    rows = to_pairs(data)
+    losses = [loss_type] if isinstance(loss_type, str) else list(loss_type)
+    unknown = [name for name in losses if name not in LOSSES]
+    if unknown:
+        raise CourseError(f"Unknown loss {', '.join(map(repr, unknown))}.", f"The losses are: {', '.join(LOSSES)}.")
+    if beta <= 0:
+        raise CourseError(f"beta is {beta}; with no pull towards the reference the loss has no scale.", "Try beta=0.1.")
+    set_seed(seed)
+    model, tokenizer = resolve(model, tokenizer, peft_config)
+    if reference is not None and reference is model:
+        raise CourseError(
+            "The reference is the very model that is trained, so every log-ratio would stay 0 and the loss at ln 2.",
+            "Leave reference out to compare with the policy's start, or give another model object.",
+        )
+    on_adapter = peft_config is not None or hasattr(model, "peft_config")
+    usual = RATES[parameters(model).total < SMALL, on_adapter]
+    config = dpo_config(
+        folder,
+        learning_rate=usual if learning_rate is None else learning_rate,
+        num_train_epochs=epochs,
+        max_steps=max_steps,
+        per_device_train_batch_size=batch_size,
+        beta=beta,
+        loss_type=losses,
+        seed=seed,
+        **schedule(
+            len(rows), batch_size=batch_size, epochs=epochs, max_steps=max_steps, output_dir=output_dir, **arguments
+        ),
+    )
+    frozen = reference
+    if frozen is None and not on_adapter and not config.precompute_ref_log_probs:
+        frozen = copy.deepcopy(model)  # before TRL patches the policy's forward
+    forward = frozen.__dict__.get("forward") if frozen is not None else None
+
+    def make(callbacks: list):
+        from trl import DPOTrainer
+
+        trainer = DPOTrainer(
+            model,
+            ref_model=frozen,
+            args=config,
+            train_dataset=rows,
+            processing_class=tokenizer,
+            peft_config=copy.deepcopy(peft_config),  # PEFT writes into it
+            callbacks=callbacks,
+        )
+        _check_lengths(trainer, len(rows), config.max_length)
+        return trainer
+
+    dropouts = _switch_off(model)
+    try:
+        run = fit(
+            make,
+            model=model,
+            tokenizer=tokenizer,
+            data=rows,
+            peft_config=peft_config,
+            config=config,
+            resume=resume,
+            quiet=quiet,
+        )
+    finally:
+        for module, name, value in dropouts:
+            setattr(module, name, value)
+        if frozen is not None:
+            _restore(frozen, forward)
+    if hasattr(run.model, "peft_config") and "ref" in run.model.peft_config:  # TRL's frozen twin of an adapter
+        run.model.delete_adapter("ref")
+        counts = parameters(run.model)
+        run.trainable_parameters, run.total_parameters = counts.trainable, counts.total
+    run.history = history(run.trainer)
+    return run
+
+
+def dpo_config(output_dir: str | os.PathLike, **arguments: Any):
+    """`trl.DPOConfig` with every flag that matters on this machine said aloud; `arguments` override."""
+    with hushed():
+        from trl import DPOConfig
+
+    settings = common_settings(output_dir) | {
+        "warmup_steps": 0.1,
+        "max_length": 512,
+        "disable_dropout": True,
+        "logging_steps": 1,
+        "logging_first_step": True,
+    }
+    try:
+        return DPOConfig(**(settings | arguments))
+    except TypeError as error:
+        raise CourseError(f"DPOConfig refuses an argument ({error}).", "See the arguments of trl.DPOConfig.") from None
+
+
+def history(trainer) -> list[dict[str, float]]:
+    """The training log of a preference trainer: one dictionary a logged step, with `step` and the entries of `KEPT`."""
+    log = [entry for entry in trainer.state.log_history if "rewards/chosen" in entry and "loss" in entry]
+    return [{"step": e["step"]} | {name: e[name] for name in KEPT if name in e} for e in log]
+
+
+def to_pairs(data: Dataset) -> Dataset:
+    """Preference rows as the trainers want them: `prompt`, `chosen`, `rejected` as lists of messages, checked row by row.
+
+    Raises `CourseError` for an empty dataset, missing columns, and rows whose replies are empty or equal: none is
+    skipped silently. Where the rows carry scores (`gold_chosen` and `gold_rejected`, or `score_…`) that put the rejected
+    reply first in significantly more than half of them, a warning asks whether the columns were swapped.
+    """
+    from datasets import Dataset
+
+    if len(data) == 0:
+        raise CourseError("There is nothing to train on: the dataset is empty.", "Check the filter that made it.")
+    missing = [name for name in PAIR if name not in data.column_names]
+    if missing:
+        hint = (
+            "cl.load_preferences(file) splits rows that hold the prompt inside both replies."
+            if missing == ["prompt"]
+            else "Rename the columns: data.rename_column(old, 'chosen')."
+        )
+        raise CourseError(
+            f"A preference row needs the columns prompt, chosen, rejected; {', '.join(missing)} is missing "
+            f"(there are: {', '.join(data.column_names)}).",
+            hint,
+        )
+    prompts, chosen, rejected = (list(data[name]) for name in PAIR)
+    faults = []
+    for number, (prompt, first, second) in enumerate(zip(prompts, chosen, rejected, strict=True)):
+        reason = _fault(prompt, first, second)
+        if reason:
+            faults.append(f"row {number}: {reason}")
+    if faults:
+        rest = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+        raise CourseError(
+            f"{len(faults)} of {len(prompts)} pairs cannot be learnt from: {'; '.join(faults[:SHOWN])}{rest}.",
+            "Mend these rows, or drop them by name: data.filter(lambda row: row['chosen'] != row['rejected']).",
+        )
+    _look_for_swap(data)
+    return Dataset.from_dict(
+        {
+            "prompt": [_turn("user", p) for p in prompts],
+            "chosen": [_turn("assistant", c) for c in chosen],
+            "rejected": [_turn("assistant", r) for r in rejected],
+        }
+    )
+
+
+def _turn(role: str, content: str | list) -> list[dict[str, str]]:
+    return [{"role": role, "content": content}] if isinstance(content, str) else content
+
+
+def _text(content: object) -> str | None:
+    """The bare text of a column's value; `None` if it is neither text nor a list of messages."""
+    if isinstance(content, str):
+        return content.strip()
+    if isinstance(content, list) and all(isinstance(m, dict) and isinstance(m.get("content"), str) for m in content):
+        return "\n".join(m["content"].strip() for m in content)
+    return None
+
+
+def _fault(prompt: object, chosen: object, rejected: object) -> str | None:
+    texts = dict(zip(PAIR, map(_text, (prompt, chosen, rejected)), strict=True))
+    odd = [name for name, text in texts.items() if text is None]
+    if odd:
+        return f"{odd[0]} is neither text nor a list of messages"
+    empty = [name for name, text in texts.items() if not text]
+    if empty:
+        return f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty"
+    if texts["chosen"] == texts["rejected"]:
+        return "chosen and rejected are equal"
+    return None
+
+
+def _look_for_swap(data: Dataset) -> None:
+    from ..measure.statistics import wilson
+
+    for better, worse in SCORES:
+        if better in data.column_names and worse in data.column_names:
+            pairs = [(a, b) for a, b in zip(data[better], data[worse], strict=True) if a != b]
+            wrong = sum(a < b for a, b in pairs)
+            if pairs and wilson(wrong, len(pairs))[0] > 0.5:
+                warnings.warn(
+                    f"In {wrong} of {len(pairs)} rows {worse} is above {better}: are chosen and rejected swapped?",
+                    stacklevel=3,
+                )
+
+
+def _check_lengths(trainer, rows: int, limit: int | None) -> None:
+    """TRL drops pairs whose prompt fills `max_length` and cuts longer ones, without a word; here both are an error."""
+    ready = trainer.train_dataset
+    if limit is None or "prompt_ids" not in ready.column_names:
+        return
+    lengths = [
+        len(p) + max(len(c), len(r))
+        for p, c, r in zip(ready["prompt_ids"], ready["chosen_ids"], ready["rejected_ids"], strict=True)
+    ]
+    cut = [number for number, length in enumerate(lengths) if length > limit]
+    if cut or len(ready) < rows:
+        where = f", the first in row {cut[0]}" if cut and len(ready) == rows else ""
+        raise CourseError(
+            f"{len(cut) + rows - len(ready)} of {rows} pairs are longer than max_length = {limit} tokens{where}; they would be cut.",
+            "Shorten them, or give max_length=… if the model reads more.",
+        )
+
+
+def _switch_off(model: PreTrainedModel) -> list[tuple[Any, str, float]]:
+    """Set every dropout rate of a model to 0; returns `(module, attribute, rate)` of each, to be put back.
+
+    TRL does so for dropout *modules*; the rate of attention is a plain number in most architectures, and it leaves that alone.
+    """
+    import torch
+
+    found = []
+    for module in model.modules():
+        rates = ["p"] if isinstance(module, torch.nn.Dropout) else [n for n in vars(module) if "dropout" in n]
+        found += [(module, n, getattr(module, n)) for n in rates if isinstance(getattr(module, n), float)]
+    for module, name, _ in found:
+        setattr(module, name, 0.0)
+    return found
+
+
+def _restore(model: PreTrainedModel, forward) -> None:
+    """Undo TRL's patch on the frozen reference, so that it can be used and copied afterwards."""
+    if forward is None:
+        model.__dict__.pop("forward", None)
+    else:
+        model.__dict__["forward"] = forward

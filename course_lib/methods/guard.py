@@ -1,0 +1,98 @@
+"""Around a trainer: what must not begin, what must stop, and what must not be left behind on the model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..base.errors import CourseError
+
+if TYPE_CHECKING:
+    from peft import PeftConfig
+    from transformers import PreTrainedModel, TrainerCallback
+
+
+def built(
+    make: Callable[[list[TrainerCallback]], Any], callbacks: list[TrainerCallback], peft_config: PeftConfig | None
+) -> Any:
+    """The trainer; an adapter that does not go with the model is a `CourseError`, not one of PEFT's many kinds."""
+    try:
+        return make(callbacks)
+    except (ValueError, TypeError, AttributeError, RuntimeError, NotImplementedError, ImportError) as error:
+        if peft_config is None:
+            raise
+        text = str(error).strip().splitlines()
+        raise CourseError(
+            f"This adapter cannot be put on this model ({type(error).__name__}: {text[0][:200] if text else ''}).",
+            "Name layers that the model has in target_modules (print(model) shows them), or choose another kind of adapter.",
+        ) from error
+
+
+def check_something_to_learn(trainer: Any) -> None:
+    """Raises `CourseError` when the trainer's rows hold no token that counts: a model that learns nothing would show a loss of 0."""
+    rows = trainer.train_dataset
+    masks = [
+        name for name in ("completion_mask", "assistant_masks") if name in (getattr(rows, "column_names", None) or [])
+    ]
+    if masks and not any(any(mask) for mask in rows[masks[0]]):
+        raise CourseError(
+            f"There is nothing to learn in these {len(rows)} rows: no token of an answer is left in them.",
+            "Raise max_length, shorten the rows, or look at what the tokenizer makes of an answer.",
+        )
+
+
+def left(model: PreTrainedModel, trained: PreTrainedModel, steps: int, frozen: dict[str, bool]) -> str:
+    """What a model holds after a run that was stopped, in a sentence; an adapter that the run had put on is taken off first."""
+    from ..models.houlsby import BANK, adapters_of, remove_adapter
+
+    fresh = [name for name in adapters_of(model) if not any(f"{BANK}.{name}." in key for key in frozen)]
+    for name in fresh:
+        remove_adapter(model, name)
+    if trained is model and not fresh:
+        return f"The run was stopped: the model holds the weights after {steps} steps."
+    if hasattr(trained, "unload") and not any(c.is_prompt_learning for c in trained.peft_config.values()):
+        trained.unload()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(frozen.get(name, parameter.requires_grad))
+    return f"The run was stopped after {steps} steps: its adapter is taken off, and the model is as it was before."
+
+
+def stop_when_not_finite(trainer) -> None:
+    """Raise at the first loss that is not a finite number; training on would destroy the model in silence."""
+    step = trainer.training_step
+
+    def checked(*args, **kwargs):
+        loss = step(*args, **kwargs)
+        if not math.isfinite(float(loss)):
+            raise CourseError(
+                f"The loss is {float(loss)} in step {trainer.state.global_step + 1}, at a learning rate of "
+                f"{trainer.args.learning_rate:g}: the model is destroyed.",
+                "Load it afresh and lower the learning rate; if the rate is small, look for rows or weights that are not numbers.",
+            )
+        return loss
+
+    trainer.training_step = checked
+
+
+def inner(model: PreTrainedModel) -> PreTrainedModel:
+    """The model inside a PEFT model; any other as it is."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def attend(model: PreTrainedModel, now: str, wanted: str | None) -> None:
+    """Change the attention from one of the two that PyTorch computes to the other; any other choice is the caller's own."""
+    if now != wanted and {now, wanted} <= {"sdpa", "eager"}:
+        try:
+            inner(model).set_attn_implementation(wanted)
+        except (ValueError, NotImplementedError):  # an architecture that has only one
+            return
+
+
+def restore(model, forward) -> None:
+    """Undo what SFTTrainer patched onto the instance; otherwise a deep copy computes with the original's weights."""
+    for module in {id(m): m for m in (model, getattr(model, "base_model", model), inner(model))}.values():
+        if forward is None:
+            module.__dict__.pop("forward", None)
+        elif "forward" in module.__dict__:
+            module.__dict__["forward"] = forward
