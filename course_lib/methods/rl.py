@@ -80,8 +80,6 @@ def train_rl(
     set_seed(seed)
     model, tokenizer = resolve(model, tokenizer, peft_config)
     adapter = peft_config is not None or hasattr(model, "peft_config")
-    if not adapter and not any(p.requires_grad for p in model.parameters()):
-        model.requires_grad_(True)  # merging an adapter leaves the base frozen
     rate = RATES[parameters(model).total < SMALL, adapter] if learning_rate is None else learning_rate
     config = rloo_config(
         folder,
