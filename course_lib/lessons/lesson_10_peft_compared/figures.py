@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...measure.statistics import Interval
-from .findings import accuracy, cost, far, front, mean, methods_of, per_cent, room_accuracy, runs, taught
+from .findings import accuracy, chosen, cost, far, front, mean, methods_of, per_cent, runs
 from .setting import EVERY, SIZES, STEPS
 
 if TYPE_CHECKING:
@@ -189,8 +189,8 @@ def draw_new(title: str) -> str:
     """Trained on the Wool Exchange: right there, and on the four known sections; returns the summary."""
     found = {
         m: {
-            "Wool Exchange": accuracy("new", "wool_bits", **taught(m)),
-            "the four sections": accuracy("new", "tone_bits", **taught(m)),
+            "Wool Exchange": accuracy("new", "wool_bits", **chosen("new", m)),
+            "the four sections": accuracy("new", "tone_bits", **chosen("new", m)),
         }
         for m in methods_of("new")
     }
@@ -199,4 +199,6 @@ def draw_new(title: str) -> str:
 
 def draw_room(title: str) -> str:
     """The task with room; returns the summary."""
-    return draw_rows({m: {"question": i} for m, i in room_accuracy().items()}, "right answers, %", title)
+    return draw_rows(
+        {m: {"question": accuracy("room", **chosen("room", m))} for m in methods_of("room")}, "right answers, %", title
+    )
