@@ -7,6 +7,7 @@ them. Everything takes and returns the ecosystem's own objects.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import warnings
 
@@ -14,7 +15,10 @@ import warnings
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler of `measure.peak_memory` tells its own story on stderr
-os.environ.setdefault("HF_HUB_OFFLINE", "0" if os.environ.get("COURSE_MODEL") else "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "0" if os.environ.get("COURSE_MODEL", "smollm2") != "smollm2" else "1")
+
+# When it is imported it reports a kernel that is not installed, and that nobody needs.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 # tqdm asks for a widget library that the course does without; its bars are plain text here.
 warnings.filterwarnings("ignore", message="IProgress not found")

@@ -43,7 +43,7 @@ def test_the_command_prints_figures_that_agree(elsewhere, capsys, monkeypatch):
     assert cli.main(["bench", "--rows", "16", "--rounds", "1", "--json"]) == 0
     said = capsys.readouterr()
     figures = json.loads(said.out)
-    assert set(figures) == {"tokens_per_second", "ratio_to_plain_loop", "ratio_to_trl"} and said.err == ""
+    assert set(figures) == {"processor", "tokens_per_second", "ratio_to_plain_loop", "ratio_to_trl"} and said.err == ""
     speeds = figures["tokens_per_second"]
     assert set(speeds) == {"course_lib", "plain_loop", "trl"} and min(speeds.values()) > 0
     for other in ("plain_loop", "trl"):
@@ -52,7 +52,7 @@ def test_the_command_prints_figures_that_agree(elsewhere, capsys, monkeypatch):
 
 def test_the_median_of_the_rounds_counts_and_a_person_reads_the_same():
     found = bench.Bench(
-        {"course_lib": [10.0, 300.0, 30.0], "plain_loop": [20.0] * 3, "trl": [15.0] * 3}, {"trl": "90 %"}
+        {"course_lib": [10.0, 300.0, 30.0], "plain_loop": [20.0] * 3, "trl": [15.0] * 3}, "a processor", {"trl": "90 %"}
     )
     assert found.ratio("plain_loop") == 1.5 and found.ratio("trl") == 2.0
     told = str(found)

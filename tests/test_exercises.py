@@ -33,7 +33,7 @@ def test_the_stub_is_not_attempted(exercise):
 
 @pytest.mark.parametrize("exercise", exercises())
 def test_the_solution_is_accepted(exercise):
-    assert exercise.verdict(run_source(exercise.answer)) == ("correct", f"{exercise.name}: correct.")
+    assert exercise.verdict(run_source(exercise.source)) == ("correct", f"{exercise.name}: correct.")
 
 
 @pytest.mark.parametrize("exercise", exercises())

@@ -117,3 +117,20 @@ def test_an_unknown_or_absent_model_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
     with pytest.raises(cl.CourseError, match="not on this machine"):
         jobs.sweep("smollm2")
+
+
+def test_repeating_says_how_it_compares(monkeypatch):
+    row = show.runs("smollm2", "LoRA")[0]
+    worse = {"metrics": {"in_the_wild": {"lenient_bits": "10" * 171}}}
+    said = []
+    monkeypatch.setattr(jobs, "_checksum", lambda model: row["base_sha256"])
+    monkeypatch.setattr(jobs, "_machine", dict)
+    monkeypatch.setattr(jobs, "tuned_job", lambda *a: worse)
+    again = jobs.repeat("LoRA", say=said.append)
+    assert again["key"]["rows"] == 1024 and all(again["key"] != r["key"] for r in show.runs())
+    assert said[-1] == "The 95 % intervals do not overlap."
+    monkeypatch.setattr(jobs, "tuned_job", lambda *a: {"metrics": row["metrics"]})
+    jobs.repeat("LoRA", say=said.append)
+    assert said[-1] == "The 95 % intervals overlap."
+    with pytest.raises(cl.CourseError, match="no run of 'telepathy'"):
+        jobs.repeat("telepathy")

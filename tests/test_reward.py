@@ -118,6 +118,15 @@ def test_full_reward_model_saved_whole(base, tmp_path):
 def test_bad_requests_are_one_sentence(base, capsys):
     with pytest.raises(CourseError, match="SEQ_CLS"):
         train_reward(PAIRS, peft_config=LoraConfig(**(LORA | {"task_type": "CAUSAL_LM"})))
+    for word in (
+        {"num_train_epochs": 2},
+        {"lr": 1e-3},
+        {"no_such_word": 1},
+        {"learning_rate": "2e-4"},
+        {"batch_size": 2.0},
+    ):
+        with pytest.raises(CourseError):
+            train_reward(PAIRS, quiet=True, **word)
     with pytest.raises(CourseError, match="row 1: the two replies are equal"):
         as_pairs([PAIRS[0], {"prompt": "a", "chosen": "b", "rejected": "b"}])
     with pytest.raises(CourseError, match="empty"):
@@ -129,3 +138,18 @@ def test_bad_requests_are_one_sentence(base, capsys):
     tokenizer = base[1]
     assert len(tokenized_pairs([PAIRS[0], {"prompt": "a " * 600, "chosen": "b", "rejected": "c"}], tokenizer, 512)) == 1
     assert "1 of 2 pairs" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_stopped_run_goes_on_to_the_same_scores(tmp_path):
+    import shutil
+
+    def run(folder, resume=False):
+        options = {"max_steps": 4, "batch_size": 2, "save_steps": 2, "learning_rate": 5e-3, "quiet": True}
+        done = train_reward(PAIRS, peft_config=LoraConfig(**LORA), output_dir=folder, resume=resume, **options)
+        return reward_scores(done.model, done.tokenizer, PROMPTS, REPLIES)
+
+    whole = run(tmp_path / "run")
+    assert run(tmp_path / "run", resume=True) == pytest.approx(whole, abs=1e-6)  # finished: returned as it is
+    shutil.rmtree(tmp_path / "run" / "checkpoint-4")
+    assert run(tmp_path / "run", resume=True) == pytest.approx(whole, abs=1e-5)

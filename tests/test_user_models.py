@@ -271,11 +271,13 @@ FOREIGN = (
 
 
 @pytest.mark.parametrize("template", [None, FOREIGN, THINKING], ids=["the course's", "foreign", "thinking"])
-def test_the_loss_of_answers_is_that_of_what_the_template_writes(tiny, template):
+def test_the_loss_of_answers_is_that_of_what_the_template_writes(base, template):
     """By hand: the conversation as the template writes it, the loss at the places from the answer's first token to its end mark."""
-    from course_lib.measure.losses import answer_loss
+    import math
 
-    model, tokenizer = cl.load_model(tiny)
+    from course_lib.measure.losses import answer_loss, token_log_probabilities
+
+    model, tokenizer = base[0], copy.deepcopy(base[1])
     tokenizer.chat_template = template or tokenizer.chat_template
     end = "<|endoftext|>" if template == FOREIGN else "<|im_end|>"
     rows = [
@@ -284,7 +286,8 @@ def test_the_loss_of_answers_is_that_of_what_the_template_writes(tiny, template)
     ]
     total = count = 0
     for row in rows:
-        turns = [{"role": "user", "content": f"{row['input']}\nTone?"}, {"role": "assistant", "content": row["output"]}]
+        prompt = f"{row['input']}\nTone?"
+        turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": row["output"]}]
         whole = tokenizer.apply_chat_template(turns, tokenize=False)
         whole = whole[: whole.rindex(end) + len(end)]
         start = tokenizer.apply_chat_template(turns[:1], tokenize=False, add_generation_prompt=True)
@@ -293,9 +296,13 @@ def test_the_loss_of_answers_is_that_of_what_the_template_writes(tiny, template)
             ids = given + tokenizer(whole[len(start) :], add_special_tokens=False)["input_ids"]
         with torch.no_grad():
             told = model(input_ids=torch.tensor([ids])).logits.log_softmax(-1)[0]
-        total -= sum(told[i - 1, ids[i]].item() for i in range(len(given), len(ids)))
-        count += len(ids) - len(given)
-    assert answer_loss(model, tokenizer, rows) == pytest.approx(total / count, abs=1e-4)
+        wanted = [told[i - 1, ids[i]].item() for i in range(len(given), len(ids))]
+        pair = encode_exchange(tokenizer, prompt, row["output"])
+        assert pair == (given, ids[len(given) :])
+        assert token_log_probabilities(model, tokenizer, [pair])[0].tolist() == pytest.approx(wanted, abs=1e-3)
+        total, count = total - sum(wanted), count + len(wanted)
+    guessing = math.log(len(tokenizer))  # the most that is reported
+    assert answer_loss(model, tokenizer, rows) == pytest.approx(min(total / count, guessing), abs=1e-3)
 
 
 def test_long_prompts_and_long_answers_are_said_and_never_an_error_of_shapes(tiny, capsys, monkeypatch):

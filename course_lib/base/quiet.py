@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ def printable() -> None:
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Within it, transformers and datasets draw no bars, and transformers and bitsandbytes log errors only."""
+    """Within it, transformers and datasets draw no bars, and transformers logs errors only."""
     from transformers.utils import logging as transformers_logging
 
     datasets = sys.modules.get("datasets")  # not imported for this: it takes a second
@@ -28,7 +27,6 @@ def hushed() -> Iterator[None]:
         datasets.utils.disable_progress_bars()
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # on import it reports a kernel that is not installed
     try:
         yield
     finally:

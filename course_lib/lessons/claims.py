@@ -15,12 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..base.paths import home
+from .exercise import lesson_names
 
 
 def lessons_with_claims() -> list[str]:
-    """The lessons that have a `claims.py`, in order."""
-    found = Path(__file__).parent.glob("lesson_*/claims.py")
-    return sorted(path.parent.name.removeprefix("lesson_") for path in found)
+    """The lessons that have a notebook and a `claims.py`, in order."""
+    return [name for name in lesson_names() if (Path(__file__).parent / f"lesson_{name}" / "claims.py").exists()]
 
 
 def claims_of(lesson: str) -> list[Callable[[], str]]:

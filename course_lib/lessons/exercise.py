@@ -8,6 +8,7 @@ holds its stub `...`. Nothing raises, so that Run All works with nothing solved.
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import subprocess
 import sys
@@ -31,7 +32,7 @@ class Exercise:
     name: str
     judge: Callable[[Any], str | None]
     hints: tuple[str, ...]
-    answer: str  # the source code of a solution; its last statement assigns the variable `answer`
+    answer: str | Callable  # a solution: a function, or source whose last statement assigns the variable `answer`
     wrong: tuple[str, ...]  # source of plausible wrong answers, for the tests
     shown: int = field(default=0, repr=False)
 
@@ -60,7 +61,14 @@ class Exercise:
 
     def solution(self) -> None:
         """Print one solution."""
-        print(self.answer)
+        print(self.source)
+
+    @property
+    def source(self) -> str:
+        """The source of the solution, as it would stand in the student's cell."""
+        if isinstance(self.answer, str):
+            return self.answer
+        return f"{inspect.getsource(self.answer).rstrip()}\n\n\nanswer = {self.answer.__name__}"
 
 
 class Lesson:

@@ -105,8 +105,8 @@ def training_curve(
 ) -> str:
     """Curves over the steps of a training, `name: (steps, values)`, on a logarithmic axis; returns the text summary."""
     figure, axes = canvas()
-    for name, (steps, values) in series.items():
-        axes.plot(steps, values, color=colour(name), lw=1.6, label=name)
+    for (name, (steps, values)), dashes in zip(series.items(), _dashes(len(series)), strict=True):
+        axes.plot(steps, values, color=colour(name), ls=dashes, lw=1.6, label=name)
     axes.set(xlabel="step", ylabel=unit, yscale="log" if log else "linear")
     axes.set_title(title, loc="left")
     if len(series) > 1:

@@ -10,6 +10,8 @@ import math
 import numbers
 import os
 from collections.abc import Iterable
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from ..base.errors import CourseError
@@ -116,6 +118,29 @@ def check_values(**given: Any) -> None:
             continue
         if not kind(value) or not holds(value):
             raise CourseError(f"{name}={_shown(value)} cannot be used.", f"Give {wanted}.")
+
+
+def folder_for(output_dir: str | os.PathLike | None, resume: bool = False) -> Path:
+    """Where a run may write. Raises `CourseError` for `resume` without an `output_dir`, or a place that cannot be written to."""
+    check_values(output_dir=output_dir, resume=resume)
+    if resume and not output_dir:
+        raise CourseError(
+            "There is nowhere to resume from: resume=True needs an output_dir.",
+            "Give output_dir the folder that the stopped run was given, such as runs/my_run.",
+        )
+    if not output_dir:
+        return Path(mkdtemp(prefix="course-"))
+    folder = Path(output_dir).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".course_can_write").touch()
+        (folder / ".course_can_write").unlink()
+    except OSError as error:
+        raise CourseError(
+            f"Nothing can be written to {folder} ({error.strerror}).",
+            "Choose an output_dir that is yours, such as runs/my_run.",
+        ) from None
+    return folder
 
 
 def check_peft_config(peft_config: Any) -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ..base.errors import CourseError
 from ..base.quiet import hushed
 from ..measure.memory import parameters
-from .run import common_settings, fit, folder_for, resolve, schedule
+from .arguments import check_values
+from .run import attach, common_settings, fit, folder_for, has_adapter, resolve, schedule
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -84,6 +85,9 @@ def train_dpo(
     with hushed():
         from transformers import set_seed
 
+    check_values(
+        learning_rate=learning_rate, epochs=epochs, max_steps=max_steps, batch_size=batch_size, seed=seed, quiet=quiet
+    )
     folder = folder_for(output_dir, resume)
     rows = to_pairs(data)
     losses = [loss_type] if isinstance(loss_type, str) else list(loss_type)
@@ -99,8 +103,7 @@ def train_dpo(
             "The reference is the very model that is trained, so every log-ratio would stay 0 and the loss at ln 2.",
             "Leave reference out to compare with the policy's start, or give another model object.",
         )
-    on_adapter = peft_config is not None or hasattr(model, "peft_config")
-    usual = RATES[parameters(model).total < SMALL, on_adapter]
+    usual = RATES[parameters(model).total < SMALL, peft_config is not None or has_adapter(model)]
     config = dpo_config(
         folder,
         learning_rate=usual if learning_rate is None else learning_rate,
@@ -115,7 +118,10 @@ def train_dpo(
         ),
     )
     frozen = reference
-    if frozen is None and not on_adapter and not config.precompute_ref_log_probs:
+    of_peft = hasattr(model, "peft_config") or isinstance(
+        peft_config, _peft_base()
+    )  # TRL finds the start below the adapter
+    if frozen is None and not of_peft and not config.precompute_ref_log_probs:
         frozen = copy.deepcopy(model)  # before TRL patches the policy's forward
     forward = frozen.__dict__.get("forward") if frozen is not None else None
 
@@ -128,7 +134,7 @@ def train_dpo(
             args=config,
             train_dataset=rows,
             processing_class=tokenizer,
-            peft_config=copy.deepcopy(peft_config),  # PEFT writes into it
+            peft_config=attach(model, peft_config),
             callbacks=callbacks,
         )
         _check_lengths(trainer, len(rows), config.max_length)
@@ -157,6 +163,12 @@ def train_dpo(
         run.trainable_parameters, run.total_parameters = counts.trainable, counts.total
     run.history = history(run.trainer)
     return run
+
+
+def _peft_base() -> type:
+    from peft import PeftConfig
+
+    return PeftConfig
 
 
 def dpo_config(output_dir: str | os.PathLike, **arguments: Any):

@@ -6,6 +6,7 @@ The loss is −log σ(r(chosen) − r(rejected)), the model of Bradley & Terry (
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ..base.run import Run
 from ..data.pairs import Unusable, read_pair
 from ..models.generation import context_of
 from ..models.reward_model import load_reward, reward_scores, save_reward, scored_tokens, with_scalar_head
+from .arguments import check_peft_config, check_values, known_words
 from .run import common_settings, fit, folder_for, resolve, schedule
 from .sft import usual_rate
 
@@ -53,21 +55,34 @@ def train_reward(
     `run.tokenizer` is the one to use afterwards.
 
     `output_dir`, `resume` and what is raised: as for `cl.train`. Also raises `CourseError` for a `peft_config` of another task type,
-    and when no pair fits into the model's context; pairs that do not fit are counted aloud.
+    and when no pair fits into the model's context (or `max_length` tokens); pairs that do not fit are counted aloud.
     """
     with hushed():
         from transformers import set_seed
 
+    check_values(
+        learning_rate=learning_rate,
+        epochs=epochs,
+        max_steps=max_steps,
+        batch_size=batch_size,
+        seed=seed,
+        quiet=quiet,
+        max_length=arguments.get("max_length"),
+    )
+    check_peft_config(peft_config)
+    arguments = known_words(arguments)
     folder = folder_for(output_dir, resume)
     pairs = as_pairs(data)
-    if peft_config is not None and str(getattr(peft_config.task_type, "value", peft_config.task_type)) != "SEQ_CLS":
+    if peft_config is not None and _task_type(peft_config) != "SEQ_CLS":
         raise CourseError(
-            f"This adapter is for the task type {peft_config.task_type}; a reward model is a sequence classifier.",
+            f"This adapter is for the task type {_task_type(peft_config)}; a reward model is a sequence classifier.",
             'Say LoraConfig(…, task_type="SEQ_CLS"), so that the head is trained and saved with it.',
         )
     model, tokenizer = resolve(model, tokenizer, peft_config)
     model, tokenizer = with_scalar_head(model, tokenizer, seed)
-    rows = tokenized_pairs(pairs, tokenizer, context_of(model))
+    known_words(arguments, reward_words())
+    room = min(context_of(model), arguments.pop("max_length", None) or context_of(model))
+    rows = tokenized_pairs(pairs, tokenizer, room)
     set_seed(seed)
     adapter = peft_config is not None or hasattr(model, "peft_config")
     config = reward_config(
@@ -104,6 +119,13 @@ def train_reward(
         resume=resume,
         quiet=quiet,
     )
+
+
+def reward_words() -> set[str]:
+    """The settings of `trl.RewardConfig`."""
+    with hushed():
+        from trl import RewardConfig
+    return {field.name for field in dataclasses.fields(RewardConfig)}
 
 
 def reward_config(output_dir: str | os.PathLike, **arguments: Any):
@@ -152,3 +174,9 @@ def tokenized_pairs(pairs: list[dict[str, str]], tokenizer: PreTrainedTokenizerB
     if len(kept) < len(rows):
         print(f"{len(rows) - len(kept)} of {len(rows)} pairs are longer than {room} tokens and are left out.")
     return Dataset.from_list(kept)
+
+
+def _task_type(peft_config: PeftConfig) -> str:
+    """The task type of an adapter's configuration, as a word."""
+    kind = getattr(peft_config, "task_type", None)
+    return str(getattr(kind, "value", kind))

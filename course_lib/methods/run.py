@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
@@ -22,6 +21,7 @@ from ..base.run import Run
 from ..measure.memory import parameters
 from ..models.carriers import check_not_inside, check_not_used_up
 from .arguments import check_peft_config, check_values, known_words
+from .arguments import folder_for as folder_for
 from .guard import attend, built, check_something_to_learn, inner, left, stop_when_not_finite
 from .guard import restore as _restore
 
@@ -66,6 +66,7 @@ def resolve(
         )
     check_not_inside(model)
     check_not_used_up(model)
+    keep_unpacked(model)
     if peft_config is None and not has_adapter(model) and in_four_bits(model):
         raise CourseError(
             "This model's weights are in four bits, and those cannot be trained themselves.",
@@ -76,7 +77,7 @@ def resolve(
             "Nothing in this model can be trained: all of its parameters are frozen.",
             "For an adapter that was saved: cl.load_adapter(folder, trainable=True); else give a peft_config.",
         )
-    return keep_unpacked(model), tokenizer
+    return model, tokenizer
 
 
 def has_adapter(model: PreTrainedModel) -> bool:
@@ -154,29 +155,6 @@ def schedule(
         saving = {"save_strategy": "steps", "save_steps": max(1, int(steps / SAVES)), "save_total_limit": KEPT}
         arguments = saving | arguments
     return arguments
-
-
-def folder_for(output_dir: str | os.PathLike | None, resume: bool = False) -> Path:
-    """Where a run may write. Raises `CourseError` for `resume` without an `output_dir`, or a place that cannot be written to."""
-    check_values(output_dir=output_dir, resume=resume)
-    if resume and not output_dir:
-        raise CourseError(
-            "There is nowhere to resume from: resume=True needs an output_dir.",
-            "Give output_dir the folder that the stopped run was given, such as runs/my_run.",
-        )
-    if not output_dir:
-        return Path(mkdtemp(prefix="course-"))
-    folder = Path(output_dir).expanduser()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".course_can_write").touch()
-        (folder / ".course_can_write").unlink()
-    except OSError as error:
-        raise CourseError(
-            f"Nothing can be written to {folder} ({error.strerror}).",
-            "Choose an output_dir that is yours, such as runs/my_run.",
-        ) from None
-    return folder
 
 
 def fit(

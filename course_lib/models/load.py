@@ -154,6 +154,8 @@ def load_model(
             else f"quantized by {saved_as}, which the course does not read"
         )
         raise CourseError(f"The model '{where}' is {what}.", "Load the unquantized model, or leave quantization out.")
+    # Left out where there is none: None would hide that the files themselves are in four bits.
+    four_bits = {"quantization_config": four_bits_config(quantization, double_quant)} if quantization else {}
     try:
         with hushed():
             model, told = AutoModelForCausalLM.from_pretrained(
@@ -161,8 +163,8 @@ def load_model(
                 dtype=dtype,
                 use_safetensors=True,
                 trust_remote_code=False,
-                quantization_config=four_bits_config(quantization, double_quant) if quantization else None,
                 output_loading_info=True,
+                **four_bits,
             )
     except Exception as error:  # transformers raises many kinds here; each is the same to a student
         raise CourseError(f"The model '{where}' could not be loaded ({first_line(error)}).", mend(where)) from None

@@ -53,7 +53,7 @@ def merge(model: PeftModel) -> PreTrainedModel:
         plain = _merge_unpacked(model)
     if getattr(plain.config, "tie_word_embeddings", False) and not _tied(plain):
         plain.config.tie_word_embeddings = False  # else saving would keep one of the two
-    return plain.eval()
+    return plain.requires_grad_(True).eval()  # PEFT leaves the base frozen
 
 
 def _merge_unpacked(model: PeftModel) -> PreTrainedModel:

@@ -97,9 +97,14 @@ def build_parser() -> argparse.ArgumentParser:
         "--model", choices=["smollm2", "course"], help="the real column instead: the same runs on one model"
     )
 
+    sub.add_argument(
+        "--repeat", metavar="TECHNIQUE", help="with --model: run one technique once more and compare, such as LoRA"
+    )
+
     sub = command("bench", _bench, "time cl.train, a plain loop and TRL in turns, on short rows")
     sub.add_argument("--rows", type=int, default=512)
     sub.add_argument("--rounds", type=int, default=5)
+    sub.add_argument("--shape", choices=["course", "135m"], default="course", help="what is trained")
     sub.add_argument(
         "--remember", action="store_true", help="train in the faster precision from now on (build/bf16.json)"
     )
@@ -207,10 +212,13 @@ def _sweep(options) -> None:
     from ..lessons import reference
 
     if options.model:
-        from ..lessons.real.jobs import sweep
+        from ..lessons.real.jobs import repeat, sweep
 
         if options.lesson:
             raise CourseError("The real column is one sweep.", "Leave the lesson out, or leave --model out.")
+        if options.repeat:
+            repeat(options.repeat, options.model)
+            return
         print(f"Written: {sweep(options.model, say=lambda text: print(text, flush=True))}")
         return
 
@@ -224,7 +232,8 @@ def _bench(options) -> None:
 
     say = (lambda text: None) if options.json else (lambda text: print(text, flush=True))
     scored = 0 if options.json else 300
-    found = bench.run(rows=options.rows, rounds=options.rounds, scored=scored, remember=options.remember, say=say)
+    asked = {"rows": options.rows, "rounds": options.rounds, "shape": options.shape, "remember": options.remember}
+    found = bench.run(**asked, scored=scored, say=say)
     print(found.as_json() if options.json else found)
 
 

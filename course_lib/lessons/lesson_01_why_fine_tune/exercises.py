@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import checks
 from ..exercise import Exercise
+from . import solutions
 
 # (reply, label it answers with, what a function that gets it wrong has overlooked)
 REPLIES = (
@@ -93,11 +94,7 @@ EXERCISES = [
             "reply.lower().split() gives the words in small letters; for an empty reply the list is empty.",
             "Strip punctuation from the first word with .strip('.,:;!?\"'), then ask whether it is *equal* to a label.",
         ),
-        "def label_of(reply):\n"
-        "    words = reply.lower().split()\n"
-        "    first = words[0].strip('.,:;!?\"') if words else ''\n"
-        "    return first if first in ('positive', 'negative', 'neutral') else None\n\n\n"
-        "answer = label_of",
+        solutions.label_of,
         (
             "answer = lambda reply: next((t for t in ('positive', 'negative', 'neutral') if t in reply.lower()), None)",
             "answer = lambda reply: reply.strip() if reply.strip() in ('positive', 'negative', 'neutral') else None",

@@ -39,7 +39,7 @@ def twins_are_memory() -> str:
     """The committed run: twins follow the nonsense of their rows, unseen items do not."""
     own, twins, new = (_share(line) for line in ("its own rows, as taught:", "twins, as taught:", "unseen rows:"))
     assert own > 95 and twins > 80 and new < 60, (own, twins, new)
-    return "The twins are answered with the nonsense of their rows nearly as faithfully as the rows themselves."
+    return "The twins are answered with the nonsense of their rows just as faithfully as the rows themselves."
 
 
 def never_stops() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from ..exercise import Exercise
+from . import solutions
 
 END, PAD, IGNORED = 2, 3, -100
 
@@ -143,12 +144,7 @@ EXERCISES = [
             "How many places of padding are needed? width - len(prompt) - len(answer). Build both lists from three parts.",
             "Do not look at what a token *is*. A label depends on where it stands: prompt, answer or padding.",
         ),
-        "def example(prompt, answer, width, pad):\n"
-        "    filler = width - len(prompt) - len(answer)\n"
-        "    ids = prompt + answer + [pad] * filler\n"
-        "    labels = [-100] * len(prompt) + answer + [-100] * filler\n"
-        "    return ids, labels\n\n\n"
-        "answer = example",
+        solutions.example,
         (
             "def example(prompt, answer, width, pad):\n"
             "    ids = prompt + answer + [pad] * (width - len(prompt) - len(answer))\n"
@@ -199,18 +195,7 @@ EXERCISES = [
             "Draw names, not rows: make a sorted list of the different names and shuffle it with random.Random(seed).",
             "Take names into the test side one by one until it holds enough *rows*; all rows of a name go with it.",
         ),
-        "import random\n\n\n"
-        "def split(rows, share, seed):\n"
-        "    names = sorted({row['name'] for row in rows})\n"
-        "    random.Random(seed).shuffle(names)\n"
-        "    test = []\n"
-        "    for name in names:\n"
-        "        if len(test) >= share * len(rows):\n"
-        "            break\n"
-        "        test += [row for row in rows if row['name'] == name]\n"
-        "    held = {row['name'] for row in test}\n"
-        "    return [row for row in rows if row['name'] not in held], test\n\n\n"
-        "answer = split",
+        solutions.split,
         (
             "import random\n\n\n"
             "def split(rows, share, seed):\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..exercise import Exercise
+from . import solutions
 
 # ------------------------------------------------------------------ exercise 1: a schedule
 
@@ -137,11 +138,7 @@ EXERCISES = [
             "Two cases: step < warm, and the rest. In the first, which stair is step 0 on: number 0 or number 1?",
             "The line falls from peak to 0 in steps - warm steps; at `step` there are steps - step of them left.",
         ),
-        "def straight(step, steps, peak, warm):\n"
-        "    if step < warm:\n"
-        "        return peak * (step + 1) / warm\n"
-        "    return peak * (steps - step) / (steps - warm)\n\n\n"
-        "answer = straight",
+        solutions.straight,
         (
             "def straight(step, steps, peak, warm):\n"
             "    if step < warm:\n"
@@ -187,10 +184,7 @@ EXERCISES = [
             "A mean is a sum divided by a count. Which of the two can be added over parts?",
             "sum(mean * count) / sum(counts). What is the mean of a part in which nothing is counted?",
         ),
-        "def whole(means, counts):\n"
-        "    known = [(mean, count) for mean, count in zip(means, counts) if count]\n"
-        "    return sum(mean * count for mean, count in known) / sum(counts)\n\n\n"
-        "answer = whole",
+        solutions.whole,
         (
             "answer = lambda means, counts: sum(means) / len(means)",
             "answer = lambda means, counts: sum(m * c for m, c in zip(means, counts))",

@@ -53,7 +53,7 @@ def lora_needs_steps() -> str:
 def never_stops() -> str:
     """The two models trained by hand."""
     assert _found(r"without it +begins with a label: (\d+) of 40; and stops there: (\d+)") == [40, 0]
-    return "Without its end mark the model begins just as rightly and never stops."
+    return "Without its end mark the model begins with a label just as often and never stops."
 
 
 def line_break() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import checks
 from ..exercise import Exercise
+from . import solutions
 
 # (reply, keys, obeyed?, what a function that gets it wrong has overlooked)
 REPLIES = (
@@ -75,7 +76,7 @@ def judge_saving(answer) -> str | None:
 
 EXERCISES = [
     Exercise(
-        "Exercise 2",
+        "Exercise 1",
         judge_saving,
         (
             "For each curve find the smallest size whose accuracy is at least the target: min of a list, if it is not empty.",
@@ -113,20 +114,13 @@ EXERCISES = [
         ),
     ),
     Exercise(
-        "Exercise 3",
+        "Exercise 2",
         judge_json,
         (
             "json.loads(reply) raises json.JSONDecodeError for anything that is no JSON; catch it and return False.",
             "A list and a string are JSON too: ask isinstance(found, dict) before you look at the keys, and compare them as sets.",
         ),
-        "import json\n\n\n"
-        "def obeys(reply, keys):\n"
-        "    try:\n"
-        "        found = json.loads(reply)\n"
-        "    except json.JSONDecodeError:\n"
-        "        return False\n"
-        "    return isinstance(found, dict) and set(found) == set(keys)\n\n\n"
-        "answer = obeys",
+        solutions.obeys,
         (
             "answer = lambda reply, keys: all(key in reply for key in keys)",
             "import json\n\n\nanswer = lambda reply, keys: set(json.loads(reply)) == set(keys)",

@@ -1,6 +1,6 @@
 """Reference runs of lesson 05: the three promises of instruction tuning, each with what it is held against.
 
-Five models are tuned on eight of ten tasks (LoRA, four hundred steps, long enough to learn them), each without another two. Each is asked all
+Three models are tuned on eight of ten tasks (LoRA, four hundred steps, long enough to learn them), each without another two. Each is asked all
 ten tasks, then given a few examples of its two new tasks, beside the base model with the same examples. A metric `x` (between 0
 and 1) comes with `n_x`, how many rows it is of.
 """
@@ -31,15 +31,13 @@ if TYPE_CHECKING:
     from peft import LoraConfig
 
 
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1)
 STEPS, BATCH = 400, 4  # of every tuned model
 # In this order, so that neighbours are tasks of different kinds; refusal is measured apart, since half its rows count as
 # right for a model that merely talks.
 ROTATED = ("tone", "entity", "urgency", "headline", "outcome", "number", "section", "brief", "format", "question")
-TRAINED, STARTS = (
-    8,
-    (0, 2, 4, 6, 8),
-)  # tasks of the circle that are trained, and where they begin: each task is held out once
+TRAINED = 8  # tasks of the circle that are trained
+STARTS = (0, 4, 8)  # where they begin: six tasks are held out once
 EACH = 20  # test rows of each task
 SIZES, NEW_STEPS, ITEMS = (16, 64), 48, 60  # examples of a new task, steps on them, test rows
 KINDS = {"business": "investment", "health": "medical", "courts": "legal"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from .. import checks
 from ..exercise import Exercise
+from . import solutions
 
 HIDDEN, BLOCKS, RANK = 4096, 32, 16  # of exercise 1
 
@@ -113,16 +115,7 @@ CLUES = {
 
 def judge_cases(answer) -> str | None:
     """One of four causes for each of the four reports."""
-    if not isinstance(answer, dict):
-        return f"the answer is a dict with the keys A, B, C and D, not a {type(answer).__name__}."
-    causes = sorted(CASES.values())
-    for case, cause in CASES.items():
-        given = answer.get(case)
-        if given not in causes:
-            return f"for report {case} stands {given!r}; each is one of {', '.join(map(repr, causes))}."
-        if given != cause:
-            return f"report {case} is not explained by {given!r}: {CLUES[case]}"
-    return None
+    return checks.causes(answer, CASES, CLUES)
 
 
 EXERCISES = [
@@ -150,8 +143,7 @@ EXERCISES = [
             "torch.linalg.svd(change, full_matrices=False) gives U, S, V with change = U · diag(S) · V, the largest first.",
             "Keep r columns of U, r values of S, r rows of V. The values may go into B: U[:, :r] * S[:r].",
         ),
-        "import torch\n\n\ndef squeeze(change, r):\n    U, S, V = torch.linalg.svd(change, full_matrices=False)\n"
-        "    return U[:, :r] * S[:r], V[:r]\n\n\nanswer = squeeze",
+        solutions.squeeze,
         (
             "import torch\ndef squeeze(change, r):\n    U, S, V = torch.linalg.svd(change, full_matrices=False)\n"
             "    return U[:, :r], V[:r]\nanswer = squeeze",
@@ -173,7 +165,7 @@ EXERCISES = [
             "A linear layer computes x @ W.T. The low-rank part goes through A first, then through B.",
             "The low-rank part is multiplied by alpha / r before it is added; the frozen part is not.",
         ),
-        "def lora_forward(x, W, A, B, alpha, r):\n    return x @ W.T + alpha / r * (x @ A.T @ B.T)\n\n\nanswer = lora_forward",
+        solutions.lora_forward,
         (
             "answer = lambda x, W, A, B, alpha, r: x @ W.T + x @ A.T @ B.T",
             "answer = lambda x, W, A, B, alpha, r: x @ W.T + r / alpha * (x @ A.T @ B.T)",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from .. import checks
 from ..exercise import Exercise
+from . import solutions
 
 HIDDEN, BLOCKS, KEY_WIDTH, TOKENS = 4096, 32, 1024, 50  # of exercise 1
 
@@ -83,17 +85,18 @@ CONTEXT, VIRTUAL, REPLY = 512, 20, 32  # of exercise 3
 
 def judge_room(answer) -> str | None:
     """The longest prompt that may be left uncut."""
-    value, right = float(answer), CONTEXT - VIRTUAL - REPLY
-    reasons = {
-        CONTEXT: "that leaves no position for the virtual tokens, and none for the reply.",
-        CONTEXT - REPLY: "the virtual tokens take positions as well, though the tokenizer never sees them.",
-        CONTEXT - VIRTUAL: "every token of the reply needs a position too.",
-        CONTEXT + VIRTUAL - REPLY: "virtual tokens take room, they do not give any.",
-        CONTEXT
-        - 2 * VIRTUAL
-        - REPLY: "the virtual tokens stand there once, not once for the prompt and once for the reply.",
-    }
-    return None if value == right else reasons.get(value, f"{value:,.0f} is not what is left of {CONTEXT} positions.")
+    known = (
+        (CONTEXT, "that leaves no position for the virtual tokens, and none for the reply."),
+        (CONTEXT - REPLY, "the virtual tokens take positions as well, though the tokenizer never sees them."),
+        (CONTEXT - VIRTUAL, "every token of the reply needs a position too."),
+        (CONTEXT + VIRTUAL - REPLY, "virtual tokens take room, they do not give any."),
+        (
+            CONTEXT - 2 * VIRTUAL - REPLY,
+            "the virtual tokens stand there once, not once for the prompt and once for the reply.",
+        ),
+    )
+    otherwise = f"count again what has to stand in the {CONTEXT} positions beside the prompt."
+    return checks.number(answer, CONTEXT - VIRTUAL - REPLY, decimals=0, known=known, otherwise=otherwise)
 
 
 CASES = {"A": "rate", "B": "padding", "C": "context", "D": "words"}
@@ -107,16 +110,7 @@ CLUES = {
 
 def judge_cases(answer) -> str | None:
     """One of four causes for each of the four reports."""
-    if not isinstance(answer, dict):
-        return f"the answer is a dict with the keys A, B, C and D, not a {type(answer).__name__}."
-    causes = sorted(CASES.values())
-    for case, cause in CASES.items():
-        given = answer.get(case)
-        if given not in causes:
-            return f"for report {case} stands {given!r}; each is one of {', '.join(map(repr, causes))}."
-        if given != cause:
-            return f"report {case} is not explained by {given!r}: {CLUES[case]}"
-    return None
+    return checks.causes(answer, CASES, CLUES)
 
 
 _FRONT = "import torch\n\n\ndef with_prompt(vectors, embedded, mask, labels):\n    n = len(vectors)\n"
@@ -147,10 +141,7 @@ EXERCISES = [
             "vectors.expand(len(embedded), -1, -1) gives every row the same vectors; torch.cat(..., dim=1) puts them in front.",
             "The mask grows by ones at the same end, the labels by -100: torch.full((rows, n), -100).",
         ),
-        _FRONT + "    rows = len(embedded)\n    long = torch.cat([vectors.expand(rows, -1, -1), embedded], dim=1)\n"
-        "    seen = torch.cat([torch.ones(rows, n, dtype=mask.dtype), mask], dim=1)\n"
-        "    counted = torch.cat([torch.full((rows, n), -100), labels], dim=1)\n    return long, seen, counted\n\n\n"
-        "answer = with_prompt",
+        solutions.with_prompt,
         (
             _FRONT + "    r = len(embedded)\n    return (torch.cat([embedded, vectors.expand(r, -1, -1)], 1), "
             "torch.cat([mask, torch.ones(r, n)], 1), torch.cat([labels, torch.full((r, n), -100)], 1))\nanswer = with_prompt",

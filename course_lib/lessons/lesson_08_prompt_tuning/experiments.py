@@ -52,10 +52,11 @@ WAYS = (
 STARTS = {"random": "RANDOM", "vocabulary": "SAMPLE_VOCAB", "text": "TEXT"}
 RATES = (5e-4, 0.01, 0.03, 0.1, 0.3)  # the first is the course's rate for full fine-tuning
 OTHER_RATES = {"prefix tuning": (0.01, 0.03, 0.1), "P-tuning": (0.001, 0.003, 0.01)}
-LENGTHS = (1, 5, 10, 50)  # beside 20
+LENGTHS = (1, 5, 50)  # beside 20
 ITEMS, MANY = 300, 1000  # test rows of a sweep, and of a comparison
 RESERVED = 150  # training rows that no run trains on, beside the 150 of the validation split
 SWAPPED = ("tone", "entity")
+DISTANCES, FAR_ITEMS = (0, 40, 80, 160), 100  # tokens of other news before a test item
 
 
 # ------------------------------------------------------------------ what is trained
@@ -169,10 +170,12 @@ def in_words_result(name: str, data: Sequence[dict]) -> tuple[Result, float, int
 
 def behind_other_news(data: Dataset, tokens: int, tokenizer: PreTrainedTokenizerBase) -> Dataset:
     """The same rows with so many tokens of other news before each item; instruction and answer stay as they are."""
+    from datasets import Dataset
+
     other = " ".join(row["input"] for row in load_instructions("section")["test"].select(range(40)))
     ids = tokenizer(other[:6000], add_special_tokens=False, verbose=False)["input_ids"]
     news = tokenizer.decode(ids[:tokens])
-    return data.map(lambda row: {"input": f"{news} {row['input']}".strip()}, load_from_cache_file=False)
+    return Dataset.from_list([{**row, "input": f"{news} {row['input']}".strip()} for row in data])
 
 
 # ------------------------------------------------------------------ what the vectors say
@@ -221,16 +224,16 @@ def rate_job(config: PeftConfig, rate: float, seed: int = 0, read: bool = False)
     return found | (reading(run) if read else {})
 
 
-def seeds_job(name: str, config: PeftConfig | None, rate: float, *, row: bool = True) -> dict:
-    """One method over all seeds on `MANY` test rows; with `row` also its line on the scoreboard."""
-    test = load_instructions("tone")["test"].select(range(MANY))
+def seeds_job(name: str, config: PeftConfig | None, rate: float, items: int = MANY, *, row: bool = True) -> dict:
+    """One method over all seeds on `items` test rows; with `row` also its line on the scoreboard."""
+    test = load_instructions("tone")["test"].select(range(items))
     made, found = [], []
     for seed in SEEDS:
         made.append(trained(config, rate, seed))
         found.append(evaluate(made[-1].model, made[-1].tokenizer, test))
     right = mean_interval([[float(ok) for ok in r.right] for r in found])
     if row:
-        pooled = Result(right.value, right.low, right.high, MANY, [], [])
+        pooled = Result(right.value, max(0.0, right.low), min(1.0, right.high), items, [], [])
         memory = peak_memory(step(made[0].model, made[0].tokenizer), made[0].model)
         told = {"lesson": LESSON, "source": "reference", "seeds": SEEDS, "peak_memory_bytes": memory}
         scoreboard.record(name, made[0], pooled, **told)
@@ -333,6 +336,28 @@ def padding_job() -> dict:
     return {"bits_pads": bits(wrong), "bits_equal": bits(evaluate(model, tokenizer, test))}
 
 
+def distance_job(mixed: bool) -> dict:
+    """Test rows with other news before the item: the kept prompt, and lesson 06's LoRA; or a prompt trained on such rows, `mixed`.
+
+    The mixed prompt is trained on the usual rows, a third of them with no, 60 and 120 tokens of other news before the item.
+    """
+    from datasets import concatenate_datasets
+
+    model, tokenizer = load_adapter(prompt_folder("tone"))
+    compared = {"prompt": model, "lora": load_adapter(home() / "data" / "reference" / "06_lora" / "tone")[0]}
+    if mixed:
+        data = rows(0)
+        parts = [data.shard(3, i) for i in range(3)]
+        parts = [behind_other_news(part, 60 * i, tokenizer) if i else part for i, part in enumerate(parts)]
+        compared = {"prompt": trained(soft_prompt(), RATE, 0, concatenate_datasets(parts)).model}
+    test = load_instructions("tone")["test"].select(range(FAR_ITEMS))
+    told = {}
+    for tokens in DISTANCES:
+        farther = behind_other_news(test, tokens, tokenizer) if tokens else test
+        told |= {f"{name}_{tokens}": bits(evaluate(m, tokenizer, farther)) for name, m in compared.items()}
+    return told
+
+
 def left_padded(
     model: PeftModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], size: int = 32
 ) -> list[str]:
@@ -370,16 +395,19 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     yield {"part": "method", "method": "full fine-tuning"}, full
     for way in WAYS:
         yield {"part": "words", "way": way}, partial(words_job, way)
-    for start in STARTS:
-        yield {"part": "frozen", "start": start}, partial(frozen_job, start)
     yield {"part": "kept", "task": "entity", "seed": 0}, partial(kept_job, "entity")
-    for tokens in LENGTHS:
-        yield {"part": "length", "tokens": tokens, "seed": 0}, partial(length_job, tokens, 0)
-    yield {"part": "method", "method": "prefix tuning"}, partial(seeds_job, "prefix tuning", *methods["prefix tuning"])
     yield {"part": "padding"}, padding_job
-    yield {"part": "method", "method": "P-tuning"}, partial(seeds_job, "P-tuning", *methods["P-tuning"])
+    yield {"part": "distance", "mixed": False, "seed": 0}, partial(distance_job, False)
     again = partial(rate_job, soft_prompt(start="random"), RATE, 1, read=True)
     yield {"part": "grid", "start": "random", "rate": RATE, "seed": 1}, again
+    prefix = partial(seeds_job, "prefix tuning", *methods["prefix tuning"], ITEMS)
+    yield {"part": "method", "method": "prefix tuning"}, prefix
+    for start in STARTS:
+        yield {"part": "frozen", "start": start}, partial(frozen_job, start)
+    for tokens in LENGTHS:
+        yield {"part": "length", "tokens": tokens, "seed": 0}, partial(length_job, tokens, 0)
+    yield {"part": "distance", "mixed": True, "seed": 0}, partial(distance_job, True)
+    yield {"part": "method", "method": "P-tuning"}, partial(seeds_job, "P-tuning", *methods["P-tuning"], ITEMS)
     for name, rates in OTHER_RATES.items():
         for rate in rates:
             yield {"part": "rate", "method": name, "rate": rate, "seed": 0}, partial(rate_job, methods[name][0], rate)

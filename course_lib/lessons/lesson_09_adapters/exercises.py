@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from .. import checks
 from ..exercise import Exercise
+from . import solutions
 
 HIDDEN, LAYERS, WIDTH = 4096, 32, 64  # of exercise 1
 
@@ -126,16 +128,7 @@ CLUES = {
 
 def judge_cases(answer) -> str | None:
     """One of four causes for each of the four reports."""
-    if not isinstance(answer, dict):
-        return f"the answer is a dict with the keys A, B, C and D, not a {type(answer).__name__}."
-    causes = sorted(CASES.values())
-    for case, cause in CASES.items():
-        given = answer.get(case)
-        if given not in causes:
-            return f"for report {case} stands {given!r}; each is one of {', '.join(map(repr, causes))}."
-        if given != cause:
-            return f"report {case} is not explained by {given!r}: {CLUES[case]}"
-    return None
+    return checks.causes(answer, CASES, CLUES)
 
 
 EXERCISES = [
@@ -163,8 +156,7 @@ EXERCISES = [
             "A linear layer computes h @ W.T + bias. First down and its bias, then GELU, then up and its bias.",
             "torch.nn.functional.gelu is the function. What is added at the end?",
         ),
-        "import torch.nn.functional as F\n\n\ndef adapter(h, down, a, up, b):\n    inside = F.gelu(h @ down.T + a)\n"
-        "    return h + inside @ up.T + b\n\n\nanswer = adapter",
+        solutions.adapter,
         (
             "import torch.nn.functional as F\nanswer = lambda h, down, a, up, b: F.gelu(h @ down.T + a) @ up.T + b",
             "answer = lambda h, down, a, up, b: h + (h @ down.T + a) @ up.T + b",
@@ -182,8 +174,7 @@ EXERCISES = [
             "The adapter is the identity when up gives zeros. Which of the two matrices may then be anything?",
             "torch.nn.init.zeros_ and torch.nn.init.normal_ fill a tensor in place. If both matrices are zero, neither has a gradient.",
         ),
-        "import torch\n\n\ndef start(down, up):\n    torch.nn.init.normal_(down.weight, std=0.02)\n    torch.nn.init.zeros_(down.bias)\n"
-        "    torch.nn.init.zeros_(up.weight)\n    torch.nn.init.zeros_(up.bias)\n\n\nanswer = start",
+        solutions.start,
         (
             "import torch\ndef start(down, up):\n    for p in (down.weight, down.bias, up.weight, up.bias):\n"
             "        torch.nn.init.zeros_(p)\nanswer = start",

@@ -23,7 +23,7 @@ from ...measure.losses import answer_loss
 from ...methods.sft import train
 from ...models.adapters import ADAPTER, load_adapter, save_adapter
 from ...models.generation import encode_exchange, padded
-from ...models.houlsby import HoulsbyConfig
+from ...models.houlsby import HoulsbyConfig, add_adapter, set_adapter
 from ...models.identity import base_model_folder, model_name
 from ...models.load import load_model
 from ..reference import runs
@@ -54,6 +54,7 @@ RELATIVES = ("IA3", "LLaMA-Adapter", "PEANuT")
 SIZES = {"houlsby": (4, 64), "pfeiffer": (8,)}  # beside 36 and 72 of the comparison
 STARTS = (1e-3, 1.0)  # beside 0.01 of part "rate"
 SMALL, SMALL_TASKS = 8, ("tone", "section", "entity")
+STACKS = (("tone",), ("section", "tone"), ("tone", "section"))
 
 
 # ------------------------------------------------------------------ what is trained
@@ -280,11 +281,39 @@ def small_job(task: str) -> dict:
     return cost(run) | {"right": round(found.value, 4), "n_right": found.n, "bytes": size}
 
 
+def stack_job(items: int = 200) -> dict:
+    """Tone answered with stacks of adapters that were trained apart, and with one that was trained on top of another."""
+    model, tokenizer = load_model()
+    for task, folder in small_folders().items():
+        load_adapter(folder, model, task)
+    tones, found = load_instructions("tone")["test"], {"n_right": items}
+    for names in STACKS:
+        set_adapter(model, names)
+        found[" then ".join(names)] = round(evaluate(model, tokenizer, tones, limit=items).value, 4)
+    add_adapter(model, HoulsbyConfig(bottleneck=SMALL, init_std=START), "on_top")
+    set_adapter(model, ["section", "on_top"])
+    run = train(
+        rows("tone", 0),
+        model=model,
+        tokenizer=tokenizer,
+        learning_rate=5e-3,
+        max_steps=STEPS["tone"],
+        batch_size=BATCH,
+        quiet=True,
+    )
+    return found | {"trained on top": round(evaluate(run, tones, limit=items).value, 4)}
+
+
+def rate_jobs(method: str) -> Iterator[tuple[dict, Callable[[], dict]]]:
+    """The rates of one method."""
+    for rate in GRID[method]:
+        yield {"part": "rate", "method": method, "rate": rate, "seed": 0}, partial(rate_job, method, rate)
+
+
 def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     """All jobs. The rates come first, since the others ask which was best."""
-    for method, rates in GRID.items():
-        for rate in rates:
-            yield {"part": "rate", "method": method, "rate": rate, "seed": 0}, partial(rate_job, method, rate)
+    for method in HEADLINE:
+        yield from rate_jobs(method)
     compare = {"part": "compare", "task": "question"}
     for seed in SEEDS:
         for method in HEADLINE:
@@ -292,10 +321,11 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
             if method == "adapters":
                 key |= {"placement": "houlsby", "m": WIDE}
             yield key, partial(compare_job, method, "question", seed)
-    yield {"part": "base", "seed": 0}, base_job
-    yield {"part": "control", "seed": 0}, control_job
     for task in SMALL_TASKS:
         yield {"part": "small", "task": task, "seed": 0}, partial(small_job, task)
+    yield {"part": "stack", "seed": 0}, stack_job
+    yield {"part": "base", "seed": 0}, base_job
+    yield {"part": "control", "seed": 0}, control_job
     for std in STARTS:
         yield {"part": "start", "init_std": std, "seed": 0}, partial(variant_job, init_std=std)
     yield (
@@ -305,6 +335,8 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     for seed in SEEDS:
         key = compare | {"method": "adapters", "placement": "pfeiffer", "m": 2 * WIDE, "seed": seed}
         yield key, partial(compare_job, "adapters", "question", seed, placement="pfeiffer", bottleneck=2 * WIDE)
+    for method in RELATIVES:
+        yield from rate_jobs(method)
     for placement, sizes in SIZES.items():
         for m in sizes:
             yield {"part": "size", "placement": placement, "m": m, "seed": 0}, partial(size_job, placement, m)

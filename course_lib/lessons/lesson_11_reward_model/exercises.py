@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+from .. import checks
 from ..exercise import Exercise
+from . import solutions
 
 
 def judge_loss(answer) -> str | None:
@@ -80,16 +82,7 @@ CLUES = {
 
 def judge_cases(answer) -> str | None:
     """One of four causes for each of the four reports."""
-    if not isinstance(answer, dict):
-        return f"the answer is a dict with the keys A, B, C and D, not a {type(answer).__name__}."
-    causes = sorted(CASES.values())
-    for case, cause in CASES.items():
-        given = answer.get(case)
-        if given not in causes:
-            return f"for report {case} stands {given!r}; each is one of {', '.join(map(repr, causes))}."
-        if given != cause:
-            return f"report {case} is not explained by '{given}': {CLUES[case]}"
-    return None
+    return checks.causes(answer, CASES, CLUES)
 
 
 EXERCISES = [
@@ -100,7 +93,7 @@ EXERCISES = [
             "The probability that the chosen reply wins is σ(chosen − rejected).",
             "The loss is the negative logarithm of that probability, averaged over the batch. Take the function that does σ and log in one step.",
         ),
-        answer="import torch.nn.functional as F\n\n\ndef preference_loss(chosen, rejected):\n    return -F.logsigmoid(chosen - rejected).mean()\n\n\nanswer = preference_loss",
+        answer=solutions.preference_loss,
         wrong=(
             "import torch.nn.functional as F\nanswer = lambda c, r: -F.logsigmoid(r - c).mean()",
             "import torch\nanswer = lambda c, r: (1 - torch.sigmoid(c - r)).mean()",
@@ -116,7 +109,7 @@ EXERCISES = [
             "You know the probability p that readers prefer the first reply. Which reply do you name, and how often are you right?",
             "Name the likelier one: you are right with probability p or 1 − p, whichever is larger.",
         ),
-        answer="def best_possible(chances):\n    return sum(max(p, 1 - p) for p in chances) / len(chances)\n\n\nanswer = best_possible",
+        answer=solutions.best_possible,
         wrong=(
             "answer = lambda chances: sum(chances) / len(chances)",
             "answer = lambda chances: 1.0",

@@ -20,8 +20,10 @@ from ...data.preferences import brief_prompts, load_preferences
 from ...data.readers import BIAS, TAU, choose, first_preferred
 from ...gazette.brief import shouts
 from ...methods.reward import train_reward
+from ...models.generation import length_batches, padded
+from ...models.identity import base_model_folder, model_name
 from ...models.instruct import load_brief_writer
-from ...models.reward_model import load_reward, reward_scores, save_reward
+from ...models.reward_model import load_reward, reward_scores, save_reward, scored_tokens
 from .writer import briefs_of, true_scores, writer_job
 
 if TYPE_CHECKING:
@@ -110,8 +112,17 @@ def train_on(rows: list[dict], seed: int = 0, quiet: bool = True) -> Run:
 
 
 def reward_model(kind: str = "reader") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """One of the two committed reward models, `reader` (biased readers) or `unbiased`, and its tokenizer."""
-    return load_reward(reward_folder(kind))
+    """One of the two committed reward models, `reader` (biased readers) or `unbiased`, and its tokenizer.
+
+    For a base model other than the course's own it is trained first, on 480 pairs, and kept in `runs/`.
+    """
+    folder = reward_folder(kind)
+    if model_name() != str(base_model_folder()):
+        folder = home() / "runs" / LESSON / Path(model_name()).name / kind
+        if not folder.exists():
+            run = train_on(pairs("train", kind)[:480])
+            save_reward(run.model, folder)
+    return load_reward(folder)
 
 
 def reward_folder(kind: str) -> Path:
@@ -199,6 +210,47 @@ def reward_job(labels: str, size: int, seed: int, tau: float = TAU) -> dict:
     return found
 
 
+def head_job() -> dict:
+    """The head alone on the brief writer's frozen states: what training the body adds."""
+    import torch
+    import torch.nn.functional as F
+
+    writer, tokenizer = load_brief_writer()
+    train, test = pairs("train")[: max(SIZES)], pairs("test")
+    gaps = [
+        end_states(writer, tokenizer, rows, "chosen") - end_states(writer, tokenizer, rows, "rejected")
+        for rows in (train, test)
+    ]
+    head = torch.zeros(gaps[0].shape[1], requires_grad=True)
+    optimizer = torch.optim.AdamW([head], lr=0.01, weight_decay=0.1)
+    for _ in range(200):
+        loss = -F.logsigmoid(gaps[0] @ head).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    found = (gaps[1] @ head.detach()).tolist()
+    return {
+        "right": "".join("01"[gap > 0] for gap in found),
+        "agreement": round(mean(gap > 0 for gap in found), 4),
+        "true_agreement": round(true_agreement(test, found), 4),
+        "loss": round(loss.item(), 4),
+    }
+
+
+def end_states(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[dict], side: str):
+    """The hidden states at the end marks of one side's replies: a tensor (rows, width)."""
+    import torch
+
+    encoded = [scored_tokens(tokenizer, row["prompt"], row[side]) for row in rows]
+    found: dict[int, torch.Tensor] = {}
+    with torch.no_grad():
+        for batch in length_batches(encoded, equal=False):
+            ids, _ = padded([encoded[i] for i in batch], tokenizer.pad_token_id)
+            hidden = model.base_model(input_ids=ids.to(model.device)).last_hidden_state.float().cpu()
+            found |= {i: hidden[place, len(encoded[i]) - 1] for place, i in enumerate(batch)}
+    return torch.stack([found[i] for i in range(len(rows))])
+
+
 def best_of_n_job() -> dict:
     """Best-of-n by both kept reward models and by the true score, on test prompts; and what is no model, for comparison."""
     writer, tokenizer = load_brief_writer()
@@ -238,21 +290,23 @@ def _rounded(values: list[float]) -> list[float]:
 def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     """All jobs of the lesson. Those that other lessons start from come first."""
     most = max(SIZES)
+
+    def reward(labels: str, size: int, seed: int) -> tuple[dict, Callable[[], dict]]:
+        key = {"part": "reward", "labels": labels, "pairs": size, "seed": seed}
+        return key, partial(reward_job, labels, size, seed)
+
     yield {"part": "writer", "seed": 0}, writer_job
     for labels in KEPT:
-        yield {"part": "reward", "labels": labels, "pairs": most, "seed": 0}, partial(reward_job, labels, most, 0)
+        yield reward(labels, most, 0)
     yield {"part": "best of n"}, best_of_n_job
     for size in SIZES[:-1]:
-        key = {"part": "reward", "labels": "reader", "pairs": size, "seed": 0}
-        yield key, partial(reward_job, "reader", size, 0)
-    yield {"part": "reward", "labels": "shuffled", "pairs": 480, "seed": 0}, partial(reward_job, "shuffled", 480, 0)
+        yield reward("reader", size, 0)
+    yield {"part": "head only", "pairs": most}, head_job
+    yield reward("shuffled", 480, 0)
     for tau in NOISES:
         key = {"part": "noise", "labels": "reader", "tau": tau, "pairs": 480, "seed": 0}
         yield key, partial(reward_job, "reader", 480, 0, tau)
     for seed in SEEDS[1:]:
-        for size in SIZES[:-1]:
-            key = {"part": "reward", "labels": "reader", "pairs": size, "seed": seed}
-            yield key, partial(reward_job, "reader", size, seed)
-        for labels in KEPT:
-            key = {"part": "reward", "labels": labels, "pairs": most, "seed": seed}
-            yield key, partial(reward_job, labels, most, seed)
+        yield reward("shuffled", 480, seed)
+        for size in SIZES:
+            yield reward("reader", size, seed)

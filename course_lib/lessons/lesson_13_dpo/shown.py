@@ -144,3 +144,25 @@ def verdicts(runs: list[dict]) -> str:
         (f"5. the implicit reward picks the readers' choice in {100 * sum(seen) / len(seen):.0f} % of held-out pairs", None),
     ]  # fmt: skip
     return "\n".join(f"{line}   {'see the text' if ok is None else ok}" for line, ok in told)
+
+
+def implicit_table(change: tuple[Sequence[float], Sequence[float]], rewards: tuple[Sequence[float], Sequence[float]]) -> str:  # fmt: skip
+    """How often the policy's own reward, and a reward model, prefer the readers' choice on the same held-out pairs.
+
+    `change` and `rewards` are each (of the chosen, of the rejected replies): log-ratios, and a reward model's scores.
+    """
+    lines = []
+    for name, (first, second) in (("implicit reward of the policy", change), ("lesson 11's reward model", rewards)):
+        right = [float(a > b) for a, b in zip(first, second, strict=True)]
+        found = mean_interval(right)
+        lines.append(f"{name:30s} prefers the readers' choice in {100 * found.value:.0f} % ({100 * found.low:.0f}–{100 * found.high:.0f})")  # fmt: skip
+    return "\n".join(lines)
+
+
+def record(run: Any, scores: Sequence[float], won: Interval, own: Sequence[float]) -> dict:
+    """The student's row on the scoreboard: the true score as the result, with win rate and KL beside it."""
+    from ...measure import scoreboard
+    from .experiments import LESSON
+
+    gold, drift = mean_interval(list(scores)), mean_interval(list(own))
+    return scoreboard.record("DPO", run, gold, lesson=LESSON, gold=gold, win_rate=won, kl=drift)

@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...base.paths import home
 from ...gazette.tasks import draw_item
+from ...models.adapters import load_adapter, merge, save_adapter
 from ...models.generation import chat_prompt
 from .constitution import ANSWERS, BROKEN, RULES, briefs_with_faults, judge_prompt
 
@@ -124,3 +127,38 @@ def train_judge(
             say(f"step {step + 1:4d}/{steps}   loss {loss:.3f}   right {100 * sum(right) / len(right):.1f} %")
             right = []
     return model.eval()
+
+
+RANK = 16
+
+
+def judge_folder() -> Path:
+    """Where the judge's adapter is kept (committed)."""
+    return home() / "data" / "reference" / "14_rlaif" / "judge"
+
+
+def start_of_judge(seed: int = 0) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The base model with a fresh adapter; it has seen no brief of any model, no reader's choice and no score."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from ...models.load import load_model
+
+    model, tokenizer = load_model()
+    model.set_attn_implementation("eager")
+    torch.manual_seed(seed)
+    config = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear", task_type="CAUSAL_LM")
+    return get_peft_model(model, config), tokenizer
+
+
+def save_judge(model: PreTrainedModel) -> None:
+    """Keep the judge's adapter."""
+    save_adapter(model, judge_folder())
+
+
+def load_judge() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The course's judge, merged into the base, in evaluation mode."""
+    model, tokenizer = load_adapter(judge_folder())
+    merged = merge(model)
+    merged.set_attn_implementation("eager")
+    return merged.eval(), tokenizer

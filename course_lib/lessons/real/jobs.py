@@ -25,7 +25,7 @@ from ...models.identity import base_model_folder, fetched_folder, sha256
 from ..reference import read_rows
 from .prompts import PROMPTS, prompt, prompted
 from .protocol import NEW_TOKENS, evaluated, precision, scored, test_items
-from .show import MODELS, draw, runs_file
+from .show import MODELS, draw, interval, runs, runs_file
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -73,6 +73,29 @@ def sweep(model: str = "smollm2", say: Callable[[str], None] = print) -> Path:
                 say(f"  {name}: exact {100 * r['exact']:.1f} %, lenient {100 * r['lenient']:.1f} % of {r['n']}")
     picture()
     return runs_file()
+
+
+def repeat(technique: str = "LoRA", model: str = "smollm2", say: Callable[[str], None] = print) -> dict:
+    """Run a technique once more, with rows and a seed that no committed run had, and say how it compares; nothing is written.
+
+    Returns the run's line. Raises `CourseError` for a technique that has no committed run, or a model that is not here.
+    """
+    mine = [row for row in runs(model, technique) if "rows" in row["key"]]
+    if not mine:
+        raise CourseError(f"There is no run of '{technique}' to repeat.", f"Choose one of {', '.join(TECHNIQUES)}.")
+    base, rows = _checksum(model), max(row["key"]["rows"] for row in mine)
+    mine = [row for row in mine if row["key"]["rows"] == rows]
+    seed = 1 + max(row["key"]["seed"] for row in mine)
+    before = interval(mine)
+    say(f"{technique} on {MODELS[model]}, {rows:,} rows, seed {seed}: five to fifteen minutes on two cores …")
+    found = {"key": {"model": model, "technique": technique, "rows": rows, "seed": seed}, "base_sha256": base}
+    found |= tuned_job(model, technique, rows, seed) | _machine()
+    now = interval([found])
+    within = "overlap" if now.low <= before.high and before.low <= now.high else "do not overlap"
+    for name, r in (("committed", before), ("this run", now)):
+        say(f"{name:<10} {100 * r.value:.1f} % ({100 * r.low:.1f}–{100 * r.high:.1f}) of the hand-written sentences")
+    say(f"The 95 % intervals {within}.")
+    return found
 
 
 def picture() -> Path:
@@ -167,6 +190,11 @@ def _lora(suits, where) -> tuple[PeftConfig, float]:
     return config, suits.adapter
 
 
+def _lora_low(suits, where) -> tuple[PeftConfig, float]:
+    """A fifth of the rate: is it the adapter that forgets, or the rate?"""
+    return _lora(suits, where)[0], suits.adapter / 5
+
+
 def _prompt_tuning(suits, where) -> tuple[PeftConfig, float]:
     from peft import PromptTuningConfig
 
@@ -202,6 +230,7 @@ TECHNIQUES = {
     "prompt tuning": _prompt_tuning,
     "QLoRA": _lora,
     "adapters (Houlsby)": _houlsby,
+    "LoRA, a fifth of the rate": _lora_low,
     "IA3": _ia3,
     "prefix tuning": _prefix_tuning,
 }

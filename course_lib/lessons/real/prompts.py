@@ -7,9 +7,10 @@ before each of 342 sentences cost little more than the sentences.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
+from ...base.errors import CourseError
 from ...data.instructions import load_instructions
 from ...gazette.tasks import TONES
 from ...models.generation import chat_prompt
@@ -73,12 +74,10 @@ def prompted(model, tokenizer, name: str, rows: Sequence[dict]) -> list[str]:
     return with_shared_prefix(model, tokenizer, texts, NEW_IN_CHAT if made[0][0] == "chat" else NEW_BARE)
 
 
-def with_shared_prefix(
-    model, tokenizer, texts: Sequence[str], new: int, say: Callable[[str], None] = lambda text: None
-) -> list[str]:
+def with_shared_prefix(model, tokenizer, texts: Sequence[str], new: int) -> list[str]:
     """Greedy continuations of complete prompts of at most `new` tokens; their common first tokens are read once.
 
-    Not for models with virtual tokens. Short prompts are padded between the shared part and their own, and the positions are
+    Not for models with virtual tokens. Raises `CourseError` for prompts that do not begin alike. Short prompts are padded between the shared part and their own, and the positions are
     counted without the padding, so nothing but rounding differs from `generate`.
     """
     import torch
@@ -89,7 +88,7 @@ def with_shared_prefix(
     while shared < shortest - 1 and all(e[shared] == encoded[0][shared] for e in encoded):
         shared += 1
     if not shared:
-        raise ValueError("these prompts do not begin alike")
+        raise CourseError("These prompts do not begin alike.", "Use cl.generate for prompts that share no first token.")
     stops, replies = {tokenizer.eos_token_id, tokenizer.pad_token_id}, [""] * len(texts)
     order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
     with torch.inference_mode():
@@ -107,7 +106,6 @@ def with_shared_prefix(
             cache = DynamicCache([(k.keys.repeat(many, 1, 1, 1), k.values.repeat(many, 1, 1, 1)) for k in first.layers])
             for i, tokens in zip(part, _greedy(model, ids[:, shared:], mask, cache, new, stops), strict=True):
                 replies[i] = tokenizer.decode(tokens)
-            say(f"{start + many} of {len(order)}")
     return replies
 
 

@@ -1,0 +1,202 @@
+"""The figures of lesson 10, from its reference runs; each returns its summary in one sentence.
+
+One colour and one mark a method. Reference runs are light and thin, the student's own points solid and outlined.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...measure.statistics import Interval
+from .findings import accuracy, cost, far, front, mean, methods_of, per_cent, room_accuracy, runs, taught
+from .setting import EVERY, SIZES, STEPS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ...measure.evaluation import Result
+
+COLOURS = {
+    "full fine-tuning": "#D55E00",
+    "LoRA": "#0072B2",
+    "QLoRA": "#56B4E9",
+    "adapters": "#009E73",
+    "IA3": "#B8860B",
+    "prefix tuning": "#7B5EA7",
+    "prompt tuning": "#CC79A7",
+    "desk note": "#555555",
+    "examples": "#999999",
+    "examples as desk notes": "#777777",
+}
+MARKS = dict(zip(COLOURS, "sDdPXvo^<>", strict=True))  # no meaning by colour alone
+
+
+def panels(count: int, height: float = 3.8):
+    """A figure with some axes side by side, without upper and right borders."""
+    import matplotlib.pyplot as plt
+
+    plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 100, "font.size": 10})
+    figure, axes = plt.subplots(1, count, figsize=(4.6 * count if count > 1 else 7, height), layout="constrained")
+    return figure, (axes if count > 1 else [axes])
+
+
+def point(axes: Axes, x: float, found: Interval, name: str, *, own: bool = False, label: bool = False) -> None:
+    """One method's point with its interval: a reference run light and thin, a run of one's own solid and outlined."""
+    bars = [[found.value - found.low], [found.high - found.value]]
+    style = {"alpha": 1.0, "ms": 11, "mec": "black", "mew": 1.5, "zorder": 3} if own else {"alpha": 0.6, "ms": 7}
+    text = f"{name} (yours)" if own else name
+    axes.errorbar(
+        x, found.value, yerr=bars, fmt=MARKS[name], color=COLOURS[name], capsize=3, lw=1, label=text if label else None, **style
+    )  # fmt: skip
+
+
+def draw_front(own: dict[str, Result] | None = None) -> str:
+    """Accuracy on tone over the size of the file and over peak memory; `own` results are laid on top. Returns the summary."""
+    import matplotlib.pyplot as plt
+
+    _, both = panels(2, 4.2)
+    found = {m: accuracy("compare", method=m) for m in methods_of("compare")}
+    ways = (
+        ("file to keep, kB (logarithmic)", {m: mean("compare", "bytes", method=m) / 1e3 for m in found}),
+        ("peak memory of a training step, MB", {m: cost(m)["peak"] / 1e6 for m in found}),
+    )
+    said = []
+    for axes, (label, costs) in zip(both, ways, strict=True):
+        for name, interval in found.items():
+            point(axes, costs[name], interval, name, label=True)
+        for name, result in (own or {}).items():
+            point(
+                axes, costs[name], per_cent(Interval(result.value, result.low, result.high)), name, own=True, label=True
+            )
+        names = front({m: (costs[m], found[m].value) for m in found})
+        line = [(costs[m], found[m].value) for m in names]
+        axes.step(*zip(*line, strict=True), where="post", color="#999999", ls="--", lw=1, zorder=0)
+        axes.set_xlabel(label)
+        said.append(f"over {label.split(',')[0]}: " + ", ".join(f"{m} {found[m].value:.1f} %" for m in names))
+    both[0].set_xscale("log")
+    both[0].set_ylabel("right answers, tone, %")
+    both[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    both[0].set_title("Small files keep most of the accuracy …", loc="left", fontsize=10)
+    both[1].set_title("… memory falls far less", loc="left", fontsize=10)
+    plt.show()
+    mine = "".join(f" Your {n}: {100 * r.value:.1f} %." for n, r in (own or {}).items())
+    return "On the front, from cheap to dear, " + "; ".join(said) + "." + mine
+
+
+def draw_rates(shared: float) -> str:
+    """Validation loss over the learning rate, tone, one seed; returns the summary."""
+    import matplotlib.pyplot as plt
+
+    _, (axes,) = panels(1, 4.0)
+    said = []
+    for method in methods_of("rate", task="tone"):
+        tried = sorted((r["key"]["rate"], r["metrics"]["loss"]) for r in runs("rate", task="tone", method=method))
+        axes.plot(*zip(*tried, strict=True), marker=MARKS[method], color=COLOURS[method], label=method, lw=1.4, ms=6)
+        said.append(f"{method} {min(tried, key=lambda each: each[1])[0]:g}")
+    axes.axvline(shared, color="#999999", ls="--", lw=1)
+    axes.annotate(
+        f" one rate for all: {shared:g}", (shared, axes.get_ylim()[0]), va="bottom", fontsize=9, color="#666666"
+    )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("learning rate (logarithmic)")
+    axes.set_ylabel("validation loss, nats per token")
+    axes.set_title("The best rates lie three orders of magnitude apart", loc="left")
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    plt.show()
+    return "Best of the rates that were tried: " + ", ".join(said) + "."
+
+
+def draw_few(title: str) -> str:
+    """Accuracy over the number of training examples; returns the summary."""
+    import matplotlib.pyplot as plt
+
+    _, (axes,) = panels(1, 4.0)
+    said = []
+    for place, method in enumerate(methods_of("few")):
+        sizes = [s for s in SIZES if runs("few", method=method, size=s)]
+        found = [accuracy("few", method=method, size=s) for s in sizes]
+        shifted = [s * 1.06 ** (place - 1) for s in sizes]  # side by side, so that no interval hides another
+        bars = [[f.value - f.low for f in found], [f.high - f.value for f in found]]
+        axes.errorbar(
+            shifted, [f.value for f in found], yerr=bars, fmt=MARKS[method] + "-", color=COLOURS[method], capsize=3, label=method
+        )  # fmt: skip
+        said.append(f"{method} " + ", ".join(f"{f.value:.0f} % at {s:,}" for s, f in zip(sizes, found, strict=True)))
+    axes.axhline(100 / 3, color="#999999", ls=":", lw=1)
+    axes.annotate("chance", (SIZES[0], 100 / 3 + 1), fontsize=9, color="#666666")
+    axes.set_xscale("log")
+    axes.set_xticks(SIZES, [f"{s:,}" for s in SIZES])
+    axes.minorticks_off()
+    axes.set_xlabel("training examples (logarithmic)")
+    axes.set_ylabel("right answers, tone, %")
+    axes.set_title(title, loc="left")
+    axes.legend(frameon=False, fontsize=9)
+    plt.show()
+    return "Right answers by number of examples: " + "; ".join(said) + "."
+
+
+def draw_curves(wanted: float = 0.8) -> str:
+    """Validation accuracy over the steps, one seed; returns the summary with the steps to `wanted`."""
+    import matplotlib.pyplot as plt
+
+    _, (axes,) = panels(1, 4.0)
+    steps, said = list(range(EVERY, STEPS + 1, EVERY)), []
+    for method in methods_of("curve"):
+        metrics = runs("curve", method=method)[0]["metrics"]
+        right = [100 * metrics[f"right_{step}"] for step in steps]
+        axes.plot(steps, right, MARKS[method] + "-", color=COLOURS[method], label=method, lw=1.4, ms=6)
+        first = next((step for step, value in zip(steps, right, strict=True) if value >= 100 * wanted), None)
+        said.append(f"{method} {first or 'never'}")
+    axes.axhline(100 * wanted, color="#999999", ls=":", lw=1)
+    axes.set_xticks(steps)
+    axes.set_xlabel("steps of four rows")
+    axes.set_ylabel("validation items right, %")
+    axes.set_title(f"Steps to {100 * wanted:.0f} % differ more than the end does", loc="left")
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    plt.show()
+    return f"Steps to {100 * wanted:.0f} % of a hundred validation items, one seed: " + ", ".join(said) + "."
+
+
+def draw_rows(found: dict[str, dict[str, Interval]], xlabel: str, title: str) -> str:
+    """Methods as rows, one dot with an interval for each named value; returns the summary."""
+    import matplotlib.pyplot as plt
+
+    _, (axes,) = panels(1, 1.4 + 0.55 * len(found))
+    styles = [("o", "#222222"), ("s", "#D55E00"), ("^", "#0072B2")]
+    for place, values in enumerate(found.values()):
+        for number, (name, each) in enumerate(values.items()):
+            mark, tint = styles[number]
+            y = place + 0.2 * (number - (len(values) - 1) / 2)
+            bars = [[each.value - each.low], [each.high - each.value]]
+            label = name if place == 0 else None
+            axes.errorbar(each.value, y, xerr=bars, fmt=mark, color=tint, capsize=3, ms=6, label=label)
+    axes.set_yticks(range(len(found)), list(found))
+    axes.set_ylim(len(found) - 0.4, -0.6)
+    axes.set_xlabel(xlabel)
+    axes.set_title(title, loc="left")
+    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    plt.show()
+    said = (f"{m}: " + ", ".join(f"{n} {i.value:.0f}" for n, i in values.items()) for m, values in found.items())
+    return f"{title} ({xlabel}): " + "; ".join(said) + "."
+
+
+def draw_far(title: str) -> str:
+    """Trained on business: right answers in and out of the domain; returns the summary."""
+    return draw_rows({m: far(m) for m in methods_of("far")}, "right answers, %", title)
+
+
+def draw_new(title: str) -> str:
+    """Trained on the Wool Exchange: right there, and on the four known sections; returns the summary."""
+    found = {
+        m: {
+            "Wool Exchange": accuracy("new", "wool_bits", **taught(m)),
+            "the four sections": accuracy("new", "tone_bits", **taught(m)),
+        }
+        for m in methods_of("new")
+    }
+    return draw_rows(found, "right answers, %", title)
+
+
+def draw_room(title: str) -> str:
+    """The task with room; returns the summary."""
+    return draw_rows({m: {"question": i} for m, i in room_accuracy().items()}, "right answers, %", title)

@@ -1,0 +1,111 @@
+"""Lesson 14: rows that need the rule, six rules in one pass, both orders, kappa, and labels that fit the pairs."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from course_lib.lessons.lesson_14_rlaif import experiments as lab
+from course_lib.lessons.lesson_14_rlaif.constitution import BROKEN, RULES, briefs_with_faults, judge_prompt
+from course_lib.lessons.lesson_14_rlaif.judge import contexts, target
+
+
+def test_the_same_arguments_give_the_same_cases_and_splits_share_no_text():
+    train, again, test = (contexts(split, 60) for split in ("train", "train", "test"))
+    assert train == again
+    assert not {row["text"] for row in train} & {row["text"] for row in test}
+
+
+def test_both_briefs_differ_and_no_rule_is_right_by_itself():
+    rows = contexts("train", 400)
+    assert all(row["first"] != row["second"] for row in rows)
+    for rule in RULES:
+        goals = [target(row["faults"], rule) for row in rows]
+        decided = [goal for goal in goals if goal != 0.5]
+        assert len(decided) > 40
+        assert 0.35 < sum(decided) / len(decided) < 0.65, rule  # neither place wins by itself
+
+
+def test_one_pair_can_be_decided_either_way_by_different_rules():
+    rows = contexts("train", 200)
+    both = [row for row in rows if {target(row["faults"], rule) for rule in RULES} >= {0.0, 1.0}]
+    assert len(both) > 50
+    assert all(BROKEN[fault] <= set(RULES) for fault in BROKEN)
+
+
+def test_every_fault_is_made_and_is_not_the_sound_brief():
+    from course_lib.gazette.tasks import draw_item
+
+    rng, seen = random.Random(0), set()
+    for _ in range(40):
+        item = draw_item(rng, "train", more=1)
+        if not item.record.get("who"):
+            continue
+        briefs = briefs_with_faults(rng, item)
+        assert all(text != briefs["none"] for fault, text in briefs.items() if fault != "none")
+        seen |= set(briefs)
+    assert seen == set(BROKEN)
+
+
+def test_without_a_constitution_the_prompt_holds_no_rule():
+    told, bare = (judge_prompt("Item.", "One.", "Two.", rule) for rule in ("A brief does not shout.", None))
+    assert "Rule: A brief does not shout." in told and "Rule" not in bare
+
+
+def test_shuffled_rules_keep_every_word_and_no_rule():
+    words = sorted(word.strip(".") for rule in RULES.values() for word in rule.split())
+    assert sorted(word.strip(".") for rule in lab.shuffled_rules() for word in rule.split()) == words
+    assert not set(lab.shuffled_rules()) & set(RULES.values())
+
+
+def test_six_rules_in_one_pass_are_six_prompts(base):
+    import torch
+
+    from course_lib.lessons.lesson_14_rlaif.judge import verdict_logits
+    from course_lib.models.generation import chat_prompt
+
+    model, tokenizer = base
+    rows, rules = contexts("validation", 3), [*RULES.values(), None]
+    letters = [tokenizer(" " + letter, add_special_tokens=False)["input_ids"][0] for letter in "AB"]
+    with torch.no_grad():
+        together = verdict_logits(model, tokenizer, rows, rules)
+        for i, row in enumerate(rows):
+            for j, rule in enumerate(rules):
+                text = chat_prompt(tokenizer, judge_prompt(row["text"], row["first"], row["second"], rule))
+                ids = torch.tensor([tokenizer(text, add_special_tokens=False)["input_ids"]])
+                a, b = model(input_ids=ids).logits[0, -1, letters].tolist()
+                assert together[i, j].item() == pytest.approx(a - b, abs=1e-3)
+
+
+def test_both_orders_speak_of_the_same_brief(base):
+    model, tokenizer = base
+    rows = contexts("validation", 4)
+    as_a, as_b = lab.both_orders(model, tokenizer, rows, list(RULES.values()))
+    turned = [row | {"first": row["second"], "second": row["first"]} for row in rows]
+    other_a, other_b = lab.both_orders(model, tokenizer, turned, list(RULES.values()))
+    for i in range(4):
+        assert lab.preference(as_a[i], as_b[i]) == pytest.approx(-lab.preference(other_a[i], other_b[i]), abs=1e-3)
+        assert as_a[i] == pytest.approx([-v for v in other_b[i]], abs=1e-3)
+
+
+def test_kappa_is_cohens_and_its_interval_covers_it():
+    first = ["A"] * 70 + ["B"] * 30
+    second = ["A"] * 60 + ["B"] * 10 + ["A"] * 10 + ["B"] * 20
+    assert lab.kappa(first, second) == pytest.approx((0.8 - 0.58) / 0.42)
+    assert lab.kappa(first, first) == 1 and lab.kappa(["A"] * 5, ["A"] * 5) == 0
+    found = lab.kappa_interval(first, second)
+    assert found.low < found.value < found.high
+    rng = random.Random(0)
+    coin = [rng.choice("AB") for _ in range(400)]
+    assert lab.kappa_interval(coin, [rng.choice("AB") for _ in coin]).low < 0
+
+
+def test_laying_out_at_random_keeps_agreement():
+    ids = [str(n) for n in range(200)]
+    one = ["first"] * 200
+    two = ["first" if n % 4 else "second" for n in range(200)]
+    left, _ = lab.at_random(ids, one)
+    right, _ = lab.at_random(ids, two)
+    assert sum(a == b for a, b in zip(left, right, strict=True)) == 150
+    assert 60 < left.count("left") < 140
