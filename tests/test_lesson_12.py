@@ -29,7 +29,7 @@ def hand():
     sources = [c["source"] for c in json.loads(path.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
     names: dict = {}
     for source in map("".join, sources):
-        if any(mark in source for mark in HAND) or "def clipped_rloo" in source:
+        if any(mark in source for mark in HAND):
             exec(source, names)
     return names
 

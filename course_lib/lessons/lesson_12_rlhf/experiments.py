@@ -30,7 +30,7 @@ BETA, RATE, LONGEST = 0.2, 1e-4, 48  # a reward model's unit is τ of the true s
 TRAIN, TEST = 640, 200  # prompts
 COUNTS = (1, 2, 4, 8, 16, 32)  # of best-of-n
 PROMPTS_OF_N = 100
-BROKEN = 13  # steps of a run that goes wrong
+BROKEN = 10  # steps of a run that goes wrong
 WATCHED = ("reward", "watch", "kl", "length", "cut")
 
 

@@ -38,14 +38,14 @@ def draw(axes: Axes) -> str:
     box(7.6, 3.0, 2.1, 0.9, "reward model\n(lesson 11)", JUDGE)
     box(2.1, 0.6, 1.8, 0.9, "reference:\nthe start, frozen", FROZEN)
     box(4.9, 0.6, 2.1, 0.9, "advantage: reward\n− mean of the others", INK)
-    box(7.6, 0.6, 2.1, 0.9, "true score:\nlooks on only", FROZEN, dashed=True)
+    box(7.6, 4.3, 2.1, 0.55, "true score: looks on", FROZEN, dashed=True)
     arrow((1.4, 3.45), (2.0, 3.45))
     arrow((4.0, 3.45), (4.8, 3.45))
     arrow((6.6, 3.45), (7.5, 3.45))
     arrow((7.9, 2.9), (6.6, 1.6), "8 rewards", (7.95, 2.2), JUDGE)
     arrow((4.8, 1.25), (3.6, 2.9), "likelier: above 0\nless likely: below", (5.55, 2.2), POLICY, bend=0.15)
     arrow((2.6, 1.6), (2.6, 2.9), "− β · KL:\na leash", (1.75, 2.2), FROZEN)
-    arrow((6.3, 2.9), (8.2, 1.6), tint=FROZEN)
+    arrow((6.3, 4.0), (7.5, 4.6), tint=FROZEN)
     axes.text(0.1, 4.6, "RLHF: the model learns from scores of its own replies", fontsize=12, color=INK)
     return (
         "The loop of RLHF: the policy writes eight replies to a prompt, the reward model scores them, each reply's advantage is its "
