@@ -108,7 +108,9 @@ def generate(
     texts = [chat_prompt(tokenizer, p) if chat else p for p in prompts]
     bos = tokenizer.bos_token or ""
     texts = [t if chat or t.startswith(bos) else bos + t for t in texts]
-    encoded = [tokenizer(t, add_special_tokens=False)["input_ids"] for t in texts]
+    encoded = [
+        tokenizer(t, add_special_tokens=False, verbose=False)["input_ids"] for t in texts
+    ]  # cut below, if too long
     cut = sum(len(ids) > room for ids in encoded)
     if cut:
         print(f"{cut} of {len(encoded)} prompts are longer than {room} tokens and lose their beginning.")

@@ -170,11 +170,12 @@ def in_words_result(name: str, data: Sequence[dict]) -> tuple[Result, float, int
 
 def behind_other_news(data: Dataset, tokens: int, tokenizer: PreTrainedTokenizerBase) -> Dataset:
     """The same rows with so many tokens of other news before each item; instruction and answer stay as they are."""
+    from datasets import Dataset
+
     other = " ".join(row["input"] for row in load_instructions("section")["test"].select(range(40)))
     ids = tokenizer(other[:6000], add_special_tokens=False, verbose=False)["input_ids"]
     news = tokenizer.decode(ids[:tokens])
-    inputs = [f"{news} {text}".strip() for text in data["input"]]
-    return data.remove_columns("input").add_column("input", inputs)
+    return Dataset.from_list([{**row, "input": f"{news} {row['input']}".strip()} for row in data])
 
 
 # ------------------------------------------------------------------ what the vectors say

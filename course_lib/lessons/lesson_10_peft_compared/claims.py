@@ -124,7 +124,9 @@ def in_the_wild() -> str:
 
 def knowledge() -> str:
     """The Wool Exchange."""
-    said = ", ".join(f"{m} {f.shown(f.accuracy('new', 'wool_bits', **f.taught(m)))}" for m in f.methods_of("new"))
+    said = ", ".join(
+        f"{m} {f.shown(f.accuracy('new', 'wool_bits', **f.chosen('new', m)))}" for m in f.methods_of("new")
+    )
     return f"After training on it, per cent right on the Wool Exchange: {said}"
 
 

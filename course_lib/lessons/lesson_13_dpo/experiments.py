@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from ...base.run import Run
 
 LESSON = "13_dpo"
-SEEDS = (0, 1, 2)
-STEPS, BATCH, BETA, RATE = 24, 16, 0.1, 5e-5
+SEEDS = (0, 1, 2, 3, 4)  # of the comparison that the lesson rests on; other arms have fewer
+STEPS, BATCH, BETA, RATE = 24, 16, 0.1, 1e-4
 PROMPTS, HELD_OUT = 150, 80  # test prompts to write briefs for, lesson 12's; test pairs whose likelihoods are watched
 LONGEST = 48  # tokens of a reply, at most
 BETAS = (0.01, 1.0)  # beside BETA
@@ -298,17 +298,19 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     for seed in SEEDS:
         yield {"arm": "SFT", "seed": seed}, partial(sft_job, seed)
     for seed in SEEDS:
-        yield {"arm": "DPO", "beta": BETA, "seed": seed}, partial(dpo_job, seed)
-    yield {"arm": "swapped", "seed": 0}, partial(dpo_job, 0, "swapped")
-    yield {"arm": "coin", "seed": 0}, partial(dpo_job, 0, "coin")
+        yield {"arm": "DPO", "beta": BETA, "rate": RATE, "seed": seed}, partial(dpo_job, seed)
+    for name in ("coin", "swapped"):
+        yield {"arm": name, "seed": 0}, partial(dpo_job, 0, name)
     for beta in BETAS:
-        yield {"arm": "DPO", "beta": beta, "seed": 0}, partial(dpo_job, 0, beta=beta)
-    yield {"arm": "unbiased readers", "seed": 0}, partial(dpo_job, 0, "unbiased")
+        yield {"arm": "DPO", "beta": beta, "rate": RATE, "seed": 0}, partial(dpo_job, 0, beta=beta)
     yield {"arm": "chosen only", "seed": 0}, partial(chosen_only_job, 0)
     yield {"arm": "IPO", "seed": 0}, partial(dpo_job, 0, loss_type="ipo", beta=1.0)
     yield {"arm": "KTO", "seed": 0}, partial(kto_job, 0)
+    yield {"arm": "unbiased readers", "seed": 0}, partial(dpo_job, 0, "unbiased")
+    for seed in SEEDS[:3]:
+        yield {"arm": "half the rate", "seed": seed}, partial(dpo_job, seed, learning_rate=RATE / 2)
     anchored = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.2]}
     yield {"arm": "DPO + SFT", "seed": 0}, partial(dpo_job, 0, **anchored)
     yield {"arm": "base as reference", "seed": 0}, partial(base_reference_job, 0)
-    for seed in SEEDS[1:]:
+    for seed in SEEDS[1:3]:
         yield {"arm": "coin", "seed": seed}, partial(dpo_job, seed, "coin")
