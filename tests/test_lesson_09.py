@@ -29,8 +29,10 @@ def test_the_loss_of_a_batch_is_that_of_its_answers(base):
     pairs = [e.encode_exchange(tokenizer, e.prompt_text(row), row["output"]) for row in rows]
     with torch.no_grad():
         found = e.batch_loss(model, pairs, tokenizer.pad_token_id).item()
-    assert found == pytest.approx(cl.measure.losses.answer_loss(model, tokenizer, rows), rel=1e-4)
-    assert found != pytest.approx(cl.measure.losses.answer_loss(model, tokenizer, rows[:4]), rel=1e-3)
+    told = cl.measure.losses.token_log_probabilities(model, tokenizer, pairs)
+    assert found == pytest.approx(-sum(float(p.sum()) for p in told) / sum(len(p) for p in told), rel=1e-4)
+    fewer = told[:4]
+    assert found != pytest.approx(-sum(float(p.sum()) for p in fewer) / sum(len(p) for p in fewer), rel=1e-3)
 
 
 def test_the_rate_with_the_most_right_validation_answers_is_chosen(monkeypatch):
