@@ -194,15 +194,30 @@ def draw_far(title: str) -> str:
 
 
 def draw_new(title: str) -> str:
-    """Trained on the Wool Exchange: right there, and on the four known sections; returns the summary."""
-    found = {
-        m: {
-            "Wool Exchange": accuracy("new", "wool_bits", **chosen("new", m)),
-            "the four sections": accuracy("new", "tone_bits", **chosen("new", m)),
-        }
-        for m in methods_of("new")
-    }
-    return draw_rows(found, "right answers, %", title)
+    """Trained on the Wool Exchange: right there over what was forgotten, each method at each of its rates; returns the summary."""
+    import matplotlib.pyplot as plt
+
+    _, (axes,) = panels(1, 4.2)
+    said = []
+    for method in methods_of("new"):
+        rates = sorted({run["key"]["rate"] for run in runs("new", method=method)})
+        lost = [mean("new", "forgetting", method=method, rate=rate) for rate in rates]
+        found = [accuracy("new", "wool_bits", method=method, rate=rate) for rate in rates]
+        axes.plot(lost, [f.value for f in found], "-", color=COLOURS[method], lw=1, alpha=0.6)
+        for rate, x, each in zip(rates, lost, found, strict=True):
+            point(axes, x, each, method, label=rate == rates[0])
+            axes.annotate(f"{rate:g}", (x, each.value), xytext=(7, 5), textcoords="offset points", fontsize=8)
+        pairs = zip(rates, lost, found, strict=True)
+        said.append(f"{method} " + ", ".join(f"{f.value:.0f} % and {x:+.2f} at {rate:g}" for rate, x, f in pairs))
+    axes.axhline(100 / 3, color="#999999", ls=":", lw=1)
+    axes.annotate(" chance", (1, 100 / 3), xycoords=("axes fraction", "data"), fontsize=9, color="#666666")
+    axes.set_xscale("log")
+    axes.set_xlabel("forgetting: rise of the loss on held-out news, nats per token (logarithmic)")
+    axes.set_ylabel("Wool Exchange, right answers, %")
+    axes.set_title(title, loc="left")
+    axes.legend(frameon=False, fontsize=9)
+    plt.show()
+    return "Right on the Wool Exchange, and forgetting, by learning rate: " + "; ".join(said) + "."
 
 
 def draw_room(title: str) -> str:
