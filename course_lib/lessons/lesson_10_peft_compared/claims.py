@@ -42,7 +42,7 @@ def seeds() -> str:
     """How many seeds stand behind the table."""
     counts = [len(f.runs("compare", method=m)) for m in f.methods_of("compare")]
     assert min(counts) == max(counts)
-    return f"{counts[0]} seeds"
+    return "one seed" if counts[0] == 1 else f"{counts[0]} seeds"
 
 
 def untrained() -> str:

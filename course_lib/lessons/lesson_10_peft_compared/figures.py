@@ -97,8 +97,13 @@ def draw_rates(shared: float) -> str:
         axes.plot(*zip(*tried, strict=True), marker=MARKS[method], color=COLOURS[method], label=method, lw=1.4, ms=6)
         said.append(f"{method} {RATES['tone', method]:g}")
     axes.axvline(shared, color="#999999", ls="--", lw=1)
-    axes.annotate(
-        f" one rate for all: {shared:g}", (shared, axes.get_ylim()[0]), va="bottom", fontsize=9, color="#666666"
+    axes.text(
+        shared,
+        0.02,
+        f" one rate for all: {shared:g}",
+        transform=axes.get_xaxis_transform(),
+        fontsize=9,
+        color="#666666",
     )
     axes.set_xscale("log")
     axes.set_yscale("log")
