@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+from ..claims import printed
 from . import findings as f
-from .setting import ONE_SEED_RATE, RATES, SHARED_RATE
+from .setting import LESSON, ONE_SEED_RATE, RATES, SHARED_RATE
 
 FULL, LORA, PROMPT, ADAPTERS = "full fine-tuning", "LoRA", "prompt tuning", "adapters"
 
@@ -187,6 +190,28 @@ def forgetting() -> str:
     return f"held-out news reads worse by, in nats per token: {_each({m: f'{v:+.3f}' for m, v in lost.items()})}"
 
 
+def with_room() -> str:
+    """The task with room, from lesson 09's runs."""
+    minus = {m: f.room_against_full(m) for m in (LORA, ADAPTERS)}
+    assert abs(minus[LORA].value) < 3 and minus[ADAPTERS].value < -3 and f.room_accuracy(FULL).value < 80
+    return "LoRA lies within three points of full fine-tuning, adapters more than three below it"
+
+
+def on_the_real_model() -> str:
+    """What the committed notebook printed of the model of 135M parameters: forgetting of LoRA and of full fine-tuning."""
+    lora, full = (re.search(rf"{m}, 512 rows .*?\+(\d\.\d+) ", printed(LESSON))[1] for m in (LORA, FULL))
+    assert float(lora) > 5 * float(full)
+    return f"LoRA at its own, higher rate forgets far more than full fine-tuning ({lora} against {full} nats per token)"
+
+
+def expected() -> str:
+    """How many expectations came true."""
+    told = f.expectations().splitlines()
+    failed = [line[0] for line in told if line.endswith("NOT as expected")]
+    assert failed == ["3", "4"] and len(told) == 7
+    return "Five of seven came true"
+
+
 def verdict_compute() -> str:
     """The first verdict."""
     memory = [f.cost(m)["peak"] / f.cost(FULL)["peak"] for m in f.methods_of("compare") if m != FULL]
@@ -219,5 +244,5 @@ def shuffled() -> str:
 CLAIMS = [
     rates_apart, one_rate, own_rates, one_tuning_seed, seeds, untrained, examples, tone_full, tone_near, tone_below, memory, time,
     files, little_data, out_of_domain, in_the_wild, knowledge, usual_rate, higher_rate, forgetting, shuffled,
-    verdict_compute, verdict_files, verdict_domain,
+    with_room, on_the_real_model, expected, verdict_compute, verdict_files, verdict_domain,
 ]  # fmt: skip

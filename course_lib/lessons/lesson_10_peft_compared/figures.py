@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...measure.statistics import Interval
-from .findings import accuracy, chosen, cost, far, front, mean, methods_of, per_cent, runs
-from .setting import EVERY, RATES, SIZES, STEPS
+from .findings import accuracy, cost, far, front, mean, methods_of, per_cent, room, room_accuracy, runs
+from .setting import BATCH, EVERY, RATES, SIZES, SOME, STEPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,24 +116,32 @@ def draw_rates(shared: float) -> str:
 
 
 def draw_few(title: str) -> str:
-    """Accuracy over the number of training examples; returns the summary."""
+    """Accuracy over the number of training examples, the comparison's own 384 among them; returns the summary."""
     import matplotlib.pyplot as plt
 
+    methods, whole = methods_of("few"), STEPS * BATCH
+    found: dict[str, dict[int, Interval]] = {m: {} for m in methods}
+    for size in (s for s in SIZES if all(runs("few", method=m, size=s) for m in methods)):
+        for method in methods:
+            found[method][size] = accuracy("few", method=method, size=size)
+    for method in methods:
+        found[method][whole] = accuracy("compare", items=range(SOME), method=method)
+    sizes = sorted(found[methods[0]])
+    if len(sizes) <= 3:
+        rows = {m: {f"{s:,} examples": each[s] for s in sizes} for m, each in found.items()}
+        return draw_rows(rows, "right answers, tone, %", title)
     _, (axes,) = panels(1, 4.0)
     said = []
-    for place, method in enumerate(methods_of("few")):
-        sizes = [s for s in SIZES if runs("few", method=method, size=s)]
-        found = [accuracy("few", method=method, size=s) for s in sizes]
+    for place, (method, each) in enumerate(found.items()):
         shifted = [s * 1.06 ** (place - 1) for s in sizes]  # side by side, so that no interval hides another
-        bars = [[f.value - f.low for f in found], [f.high - f.value for f in found]]
+        values = [each[s].value for s in sizes]
+        bars = [[each[s].value - each[s].low for s in sizes], [each[s].high - each[s].value for s in sizes]]
         axes.errorbar(
-            shifted, [f.value for f in found], yerr=bars, fmt=MARKS[method] + "-", color=COLOURS[method], capsize=3, label=method
-        )  # fmt: skip
-        said.append(f"{method} " + ", ".join(f"{f.value:.0f} % at {s:,}" for s, f in zip(sizes, found, strict=True)))
-    axes.axhline(100 / 3, color="#999999", ls=":", lw=1)
-    axes.annotate("chance", (SIZES[0], 100 / 3 + 1), fontsize=9, color="#666666")
+            shifted, values, yerr=bars, fmt=MARKS[method] + "-", color=COLOURS[method], capsize=3, label=method
+        )
+        said.append(f"{method} " + ", ".join(f"{each[s].value:.0f} % at {s:,}" for s in sizes))
     axes.set_xscale("log")
-    axes.set_xticks(SIZES, [f"{s:,}" for s in SIZES])
+    axes.set_xticks(sizes, [f"{s:,}" for s in sizes])
     axes.minorticks_off()
     axes.set_xlabel("training examples (logarithmic)")
     axes.set_ylabel("right answers, tone, %")
@@ -222,6 +230,4 @@ def draw_new(title: str) -> str:
 
 def draw_room(title: str) -> str:
     """The task with room; returns the summary."""
-    return draw_rows(
-        {m: {"question": accuracy("room", **chosen("room", m))} for m in methods_of("room")}, "right answers, %", title
-    )
+    return draw_rows({m: {"question": room_accuracy(m)} for m in room()}, "right answers, %", title)

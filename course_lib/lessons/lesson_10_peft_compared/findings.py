@@ -18,6 +18,7 @@ from .setting import (
     LESSON,
     METHODS,
     RATES,
+    ROOM,
     SEEDS,
     STEPS,
     carrying,
@@ -170,11 +171,33 @@ def far(method: str) -> dict[str, Interval]:
 
 
 def chosen(part: str, method: str) -> dict:
-    """What to ask the runs of "new" or "room" for: a method at the rate that was best on validation items, over the seeds."""
+    """What to ask the runs of a part for: a method at the rate that was best on validation items, over the seeds."""
     tried: dict[float, list[float]] = {}
     for run in runs(part, method=method):
         tried.setdefault(run["key"]["rate"], []).append(run["metrics"]["validation"])
     return {"method": method, "rate": max(tried, key=lambda rate: sum(tried[rate]) / len(tried[rate]))}
+
+
+def room() -> dict[str, dict[int, list[int]]]:
+    """The task with room, from lesson 09's runs (`question`, 1,000 items): method → seed → right or wrong by item."""
+    found: dict[str, dict[int, list[int]]] = {}
+    for run in all_runs("09_adapters"):
+        key = run["key"]
+        if key["part"] == "compare" and key["task"] == ROOM and key.get("placement", "houlsby") == "houlsby":
+            found.setdefault(key["method"], {})[key["seed"]] = [int(bit) for bit in run["metrics"]["bits"]]
+    return {method: found[method] for method in METHODS if method in found}
+
+
+def room_accuracy(method: str) -> Interval:
+    """Per cent right on the task with room."""
+    return per_cent(mean_interval(list(room()[method].values())))
+
+
+def room_against_full(method: str) -> Interval:
+    """Points from full fine-tuning on the task with room, paired by item and by the seeds that both have."""
+    one, full = room()[method], room()["full fine-tuning"]
+    seeds = sorted(one.keys() & full.keys())
+    return per_cent(difference_interval([one[s] for s in seeds], [full[s] for s in seeds]))
 
 
 def expectations() -> str:
@@ -220,6 +243,9 @@ def board() -> dict:
     for method in methods_of("compare"):
         metrics = [r["metrics"] for r in runs("compare", method=method)]
         model, tokenizer = carrying(method)
+        if method == "QLoRA":  # TRL trains and keeps this adapter in bfloat16, which halves its file
+            for parameter in (p for p in model.parameters() if p.requires_grad):
+                parameter.data = parameter.data.bfloat16()
         spent = {name: sum(m[name] for m in metrics) / len(metrics) for name in ("train_seconds", "tokens")}
         run = Run(
             model, tokenizer, None, spent["train_seconds"], STEPS * BATCH, int(spent["tokens"]), [],
@@ -236,8 +262,9 @@ def board() -> dict:
             peak_memory_bytes=cost(method)["peak"],
             in_the_wild=result("compare", "wild_bits", method=method),
         )
-    for layout in LAYOUTS:
+    layouts = [layout for layout in LAYOUTS if runs("prompt", layout=layout)]
+    for layout in layouts:
         outcome = result("prompt", "bits", layout=layout)
         wild = result("prompt", "wild_bits", layout=layout)
         record(f"frozen base: {layout}", None, outcome, lesson=LESSON, source="reference", in_the_wild=wild)
-    return {"rows": len(methods_of("compare")) + len(LAYOUTS)}
+    return {"rows": len(methods_of("compare")) + len(layouts)}

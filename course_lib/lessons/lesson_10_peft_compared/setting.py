@@ -31,7 +31,7 @@ TUNING = 300  # validation items
 ITEMS, HALF, SOME = 1000, 500, 300  # test items: of the comparison; of training on business; of the other parts
 VIRTUAL = 20  # tokens of prompt and prefix tuning
 BOTTLENECK = 36  # about as many parameters as LoRA of rank 8
-ROOM = "question"
+ROOM = "question"  # the task with room, whose runs are lesson 09's
 SIZES = (16, 64, 256, 1024)
 LONG = (
     256  # steps with 1,024 examples, one pass, and on the Wool Exchange, two passes; the smaller sets get `STEPS` each
@@ -52,7 +52,7 @@ GRID = {
 }
 ONE_SEED_RATE = 3e-1  # what prompt tuning would get from the first tuning seed alone
 SOFT_GRID = (3e-2, 1e-1, 3e-1)  # of prompt tuning, with three tuning seeds
-SECOND_GRID = {  # on the Wool Exchange and on the task with room: from the rate of tone upwards
+SECOND_GRID = {  # on the Wool Exchange: from the rate of tone upwards
     "full fine-tuning": (1.5e-4, 5e-4),
     "LoRA": (5e-4, 1.5e-3, 5e-3),
     "prompt tuning": (1e-1, 3e-1),
