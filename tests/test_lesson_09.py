@@ -59,7 +59,6 @@ def test_shuffled_answers_are_the_same_answers_elsewhere():
 def test_llama_adapter_in_a_plain_loop_learns_and_is_the_same_batched():
     run = e.plain_run(e.config_of("LLaMA-Adapter"), e.rows("tone", 0), 0.03, 12, 8, 0)
     assert any(name.endswith("adaption_gate") and gate.abs().max() > 0 for name, gate in run.model.named_parameters())
-    assert any(name.endswith("adaption_gate") and gate.abs().max() > 0 for name, gate in run.model.named_parameters())
     assert run.losses[-1] < run.losses[0] and run.trainable_parameters == 6 * (10 * 256 + 1)
     prompts = [e.prompt_text(row) for row in cl.load_instructions("tone")["test"].select(range(6))]
     together = cl.generate(run.model, run.tokenizer, prompts, max_new_tokens=8)
