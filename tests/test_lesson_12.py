@@ -19,6 +19,7 @@ HAND = (
     "def leave_one_out",
     "def ppo",
     "def gae",
+    "def clipped_rloo",
 )
 
 
