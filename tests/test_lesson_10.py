@@ -95,8 +95,12 @@ def test_examples_in_a_prompt_are_balanced_and_fit_into_the_context():
 
 def test_rates_are_the_best_that_were_tried():
     for (task, method), rate in setting.RATES.items():
-        tried = {r["key"]["rate"]: r["metrics"]["loss"] for r in findings.runs("rate", task=task, method=method)}
-        assert rate == min(tried, key=tried.get), (task, method, tried)
+        tried: dict[float, list[float]] = {}
+        for r in findings.runs("rate", task=task, method=method):
+            tried.setdefault(r["key"]["rate"], []).append(r["metrics"]["loss"])
+        seeds = max(map(len, tried.values()))
+        means = {each: sum(losses) / seeds for each, losses in tried.items() if len(losses) == seeds}
+        assert len(means) >= 3 and rate == min(means, key=means.get), (method, tried)
 
 
 def test_every_job_has_its_own_key_and_every_run_is_asked_for():

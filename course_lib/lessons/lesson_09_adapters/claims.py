@@ -1,9 +1,11 @@
-"""What lesson 09 says about its measurements, recomputed from its reference runs."""
+"""What lesson 09 says about its measurements, recomputed from its reference runs and from what its cells printed."""
 
 from __future__ import annotations
 
-from ...measure.statistics import Interval, mean_interval
-from ..reference import runs
+import re
+
+from ...measure.statistics import Interval, difference_interval, mean_interval
+from .. import claims
 from .experiments import LESSON, answers, chosen
 
 
@@ -13,25 +15,141 @@ def points(interval: Interval) -> str:
     return f"{value:+.1f} points ({low:+.1f} to {high:+.1f})"
 
 
-def of(method: str, task: str = "question", placement: str | None = "houlsby") -> list[list[int]]:
+def of(method: str) -> list[list[int]]:
     """The answers of one method in the comparison, a list a seed."""
-    more = {"placement": placement} if (method, task) == ("adapters", "question") else {}
-    return answers("compare", task=task, method=method, **more)
+    more = {"placement": "houlsby"} if method == "adapters" else {}
+    return answers("compare", method=method, **more)
 
 
-def percent(method: str, task: str = "question", placement: str = "houlsby") -> str:
+def percent(method: str) -> str:
     """`64.2 % (60.1 to 68.3)`."""
-    value, low, high = (100 * v for v in mean_interval(of(method, task, placement)))
+    value, low, high = (100 * v for v in mean_interval(of(method)))
     return f"{value:.1f} % ({low:.1f} to {high:.1f})"
-
-
-def metric(name: str, part: str, **wanted) -> float:
-    """A figure of the one reference run that has these settings."""
-    (found,) = [r for r in runs(LESSON) if {"part": part, **wanted}.items() <= r["key"].items()]
-    return found["metrics"][name]
 
 
 def rates() -> str:
     """Which rate was best for each."""
     mine, lora, full = (chosen(m) for m in ("adapters", "LoRA", "full fine-tuning"))
     return f"The rates that won: {mine:g} for the adapters, {lora:g} for LoRA, {full:g} for full fine-tuning."
+
+
+def headline() -> str:
+    """Adapters and LoRA with as many parameters."""
+    difference = difference_interval(of("adapters"), of("LoRA"))
+    assert difference.value < -0.02, "the adapters are no longer behind LoRA"
+    return (
+        f"On question the adapters are right in {percent('adapters')}, LoRA with as many parameters in {percent('LoRA')}: "
+        f"{points(difference)}, over three seeds and the same thousand items."
+    )
+
+
+def certainty() -> str:
+    """Whether the interval of that difference excludes zero."""
+    assert difference_interval(of("adapters"), of("LoRA")).high < 0
+    return (
+        "The interval excludes zero: with as many parameters and steps, adapters learn this task less well than LoRA."
+    )
+
+
+def against_full() -> str:
+    """LoRA and full fine-tuning, two seeds of each."""
+    full = of("full fine-tuning")
+    difference = difference_interval(of("LoRA")[: len(full)], full)
+    assert len(full) == 2 and difference.low < 0 < difference.high
+    return f"LoRA and full fine-tuning are not told apart: {points(difference)}, over two seeds."
+
+
+def said(pattern: str) -> tuple[float, ...]:
+    """The figures that the committed notebook printed where `pattern` matches, one for each group."""
+    match = re.search(pattern, claims.printed(LESSON))
+    assert match, f"the notebook no longer prints {pattern}"
+    return tuple(float(figure.replace(",", "")) for figure in match.groups())
+
+
+def placement() -> str:
+    """Pfeiffer's placement against Houlsby's, the notebook's own run."""
+    value, low, high = said(r"Pfeiffer minus Houlsby, your run: (\S+) points \((\S+) to (\S+)\)")
+    assert low < 0 < high
+    return (
+        f"Pfeiffer's placement comes out at {value:+.1f} points ({low:+.1f} to {high:+.1f}): the interval includes zero, so one seed "
+        "and two hundred items do not tell the placements apart."
+    )
+
+
+def stack() -> str:
+    """Two adapters that were trained apart, one after the other."""
+    alone, before, behind = said(r"stack: tone (\d+) %.*?section then tone (\d+) %.*?tone then section (\d+) %")
+    assert alone > 50 + max(before, behind)
+    return (
+        f"Alone the tone adapter is right in {alone:.0f} %. With the section adapter before it {before:.0f} % are left, with it behind "
+        f"{behind:.0f} %: two adapters that were trained apart do not add up."
+    )
+
+
+def far_start() -> str:
+    """The loss on news before any training, by start."""
+    base, tiny, papers, tenth, one = said(
+        r"base model +(\d\S+) nats.*\nstart 0\.001 +(\S+) .*\nstart 0\.01 +(\S+) .*\nstart 0\.1 +(\S+) .*\nstart 1 +(\S+) "
+    )
+    assert tiny == papers == base and one > 7.62 > tenth > 2 * base
+    return (
+        f"With 0.001 and the paper's 0.01 the loss is the base model's, {base:.2f}. With 0.1 it is {tenth:.2f}, with 1 it is {one:.2f}, "
+        "far worse than guessing."
+    )
+
+
+def function_lost() -> str:
+    """The same tensors under four functions."""
+    gelu, relu, tanh, none = said(
+        r"gelu +(\S+) % right.*\nrelu +(\S+) % right.*\ntanh +(\S+) % right.*\nidentity +(\S+) % right"
+    )
+    assert gelu >= relu > 10 + max(tanh, none)
+    return (
+        f"With GELU, as it was trained, {gelu:.1f} % are right. Tanh leaves {tanh:.1f} % and no function {none:.1f} %: that one notices. "
+        f"ReLU, nearly the same curve, gives {relu:.1f} %: that one does not."
+    )
+
+
+def on_the_real_model() -> str:
+    """The adapters of the real model."""
+    right, low, high = said(r"hand-written, right +\S+ +(\S+) % \(([\d.]+)–([\d.]+)\)")
+    (forgotten,) = said(r"forgetting, common English +\S+ +\+(\S+) nats")
+    return (
+        f"On the real model, 512 rows take the adapters to {right:.1f} % ({low:.1f} to {high:.1f}) of the hand-written sentences; they pay "
+        f"for it with {forgotten:.1f} nats per token of common English."
+    )
+
+
+def expectations() -> str:
+    """What came of the three expectations."""
+    behind = 100 * difference_interval(of("adapters"), of("LoRA")).value
+    full = of("full fine-tuning")
+    ahead = 100 * difference_interval(full, of("LoRA")[: len(full)]).value
+    value = said(r"Pfeiffer minus Houlsby, your run: (\S+) points")[0]
+    assert -8 <= behind <= -2 and ahead > 0 and abs(value) > 3 and chosen("adapters") == chosen("LoRA")
+    return (
+        f"The first held: the adapters are {-behind:.1f} points behind LoRA, and full fine-tuning is ahead of both, of LoRA by {ahead:.1f} "
+        f"points, which two seeds cannot tell from none. The second did not hold in this run: Pfeiffer's placement differs by {value:+.1f} "
+        "points, though not beyond its interval. The third held by a tie."
+    )
+
+
+def summary() -> str:
+    """The headline once more."""
+    difference = difference_interval(of("adapters"), of("LoRA"))
+    return f"On question, with as many parameters as LoRA of rank 8, it comes out {points(difference)} beside LoRA."
+
+
+CLAIMS = [
+    rates,
+    headline,
+    certainty,
+    against_full,
+    placement,
+    stack,
+    far_start,
+    function_lost,
+    on_the_real_model,
+    expectations,
+    summary,
+]

@@ -2,8 +2,7 @@
 
 The task with room is `question`: two passes over its 480 rows. Part "rate" tries a few rates a method on one seed and the
 validation rows; every later part takes the rate that came out best there (`chosen`), so no rate is chosen on the test. Parts
-"compare" have three seeds and the same 1,000 test items, one character of `bits` an item. Parts "small" leave three adapters in
-`data/reference/09_adapters/`.
+"compare" have three seeds and the same 1,000 test items, one character of `bits` an item.
 """
 
 from __future__ import annotations
@@ -12,19 +11,15 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...base.paths import home
 from ...base.run import Run
 from ...data.instructions import load_instructions, prompt_text
-from ...measure.evaluation import Result, evaluate, over_seeds
+from ...measure.evaluation import evaluate
 from ...measure.losses import answer_loss
 from ...methods.sft import train
-from ...models.adapters import ADAPTER, load_adapter, save_adapter
 from ...models.generation import encode_exchange, padded
-from ...models.houlsby import HoulsbyConfig, add_adapter, set_adapter
-from ...models.identity import base_model_folder, model_name
+from ...models.houlsby import HoulsbyConfig
 from ...models.load import load_model
 from ..reference import runs
 
@@ -36,7 +31,7 @@ if TYPE_CHECKING:
 LESSON = "09_adapters"
 SEEDS = (0, 1, 2)
 BATCH = 8
-STEPS = {"question": 120, "tone": 64}
+STEPS = {"question": 120}
 ITEMS, SOME = 1000, 500  # test items for the comparisons, and for sizes and relatives
 WIDE = 36  # the bottleneck that gives the course model as many parameters as LoRA of rank 8 on all its linear layers
 START = 1e-2  # the paper's standard deviation at the start
@@ -53,8 +48,6 @@ HEADLINE = ("adapters", "LoRA", "full fine-tuning")
 RELATIVES = ("IA3", "LLaMA-Adapter", "PEANuT")
 SIZES = {"houlsby": (4, 64), "pfeiffer": (8,)}  # beside 36 and 72 of the comparison
 STARTS = (1e-3, 1.0)  # beside 0.01 of part "rate"
-SMALL, SMALL_TASKS = 8, ("tone", "section", "entity")
-STACKS = (("tone",), ("section", "tone"), ("tone", "section"))
 
 
 # ------------------------------------------------------------------ what is trained
@@ -194,25 +187,9 @@ def rate_job(method: str, rate: float) -> dict:
     return on_validation(run) | (on_test(run, items=SOME) if method in RELATIVES else {})
 
 
-def compare_job(method: str, task: str, seed: int, **options) -> dict:
-    """One seed of a comparison; the last seed on `tone` writes the scoreboard row of the adapters."""
-    run = trained(method, task, chosen(method), seed, **options)
-    found = on_test(run, task)
-    if (method, task, seed) == ("adapters", "tone", SEEDS[-1]):
-        _score(run, found["bits"])
-    return found
-
-
-def _score(run: Run, last: str) -> None:
-    from ...measure.scoreboard import record
-
-    def result(seeds: list[list[int]]) -> Result:
-        return over_seeds([Result(sum(s) / len(s), 0, 1, len(s), [bool(bit) for bit in s], []) for s in seeds])
-
-    tone = [*answers("compare", method="adapters", task="tone")[: len(SEEDS) - 1], [int(bit) for bit in last]]
-    question = answers("compare", method="adapters", task="question", placement="houlsby")
-    name = f"adapters (Houlsby, m {WIDE})"
-    record(name, run, result(tone), lesson=LESSON, source="reference", seeds=SEEDS, question=result(question))
+def compare_job(method: str, seed: int, **options) -> dict:
+    """One seed of a comparison, on all test items."""
+    return on_test(trained(method, "question", chosen(method), seed, **options))
 
 
 def size_job(placement: str, bottleneck: int) -> dict:
@@ -246,64 +223,6 @@ def base_job() -> dict:
     return {"right": round(found.value, 4), "n_right": found.n, "bits": "".join("01"[ok] for ok in found.right)}
 
 
-# ------------------------------------------------------------------ three small adapters, as files
-
-
-def small_folders() -> dict[str, Path]:
-    """The folders of the small adapters, by task. For another model than the course's own they are made first, in `runs/`."""
-    if model_name() == str(base_model_folder()):
-        return {task: home() / "data" / "reference" / LESSON / task for task in SMALL_TASKS}
-    places = {task: home() / "runs" / LESSON / Path(model_name()).name / task for task in SMALL_TASKS}
-    for task, place in places.items():
-        if not (place / ADAPTER).exists():
-            save_adapter(_small_run(task, steps=16).model, place)
-    return places
-
-
-def _small_run(task: str, steps: int = STEPS["tone"]) -> Run:
-    return train(
-        rows(task, 0),
-        peft_config=HoulsbyConfig(bottleneck=SMALL, init_std=START),
-        learning_rate=5e-3,
-        max_steps=steps,
-        batch_size=BATCH,
-        quiet=True,
-    )
-
-
-def small_job(task: str) -> dict:
-    """One small adapter, saved; its accuracy is that of the file, loaded again."""
-    run = _small_run(task)
-    folder = save_adapter(run.model, small_folders()[task])
-    model, tokenizer = load_adapter(folder)
-    found = evaluate(model, tokenizer, load_instructions(task)["test"], limit=200)
-    size = (folder / ADAPTER).stat().st_size
-    return cost(run) | {"right": round(found.value, 4), "n_right": found.n, "bytes": size}
-
-
-def stack_job(items: int = 200) -> dict:
-    """Tone answered with stacks of adapters that were trained apart, and with one that was trained on top of another."""
-    model, tokenizer = load_model()
-    for task, folder in small_folders().items():
-        load_adapter(folder, model, task)
-    tones, found = load_instructions("tone")["test"], {"n_right": items}
-    for names in STACKS:
-        set_adapter(model, names)
-        found[" then ".join(names)] = round(evaluate(model, tokenizer, tones, limit=items).value, 4)
-    add_adapter(model, HoulsbyConfig(bottleneck=SMALL, init_std=START), "on_top")
-    set_adapter(model, ["section", "on_top"])
-    run = train(
-        rows("tone", 0),
-        model=model,
-        tokenizer=tokenizer,
-        learning_rate=5e-3,
-        max_steps=STEPS["tone"],
-        batch_size=BATCH,
-        quiet=True,
-    )
-    return found | {"trained on top": round(evaluate(run, tones, limit=items).value, 4)}
-
-
 def rate_jobs(method: str) -> Iterator[tuple[dict, Callable[[], dict]]]:
     """The rates of one method."""
     for rate in GRID[method]:
@@ -320,10 +239,7 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
             key = compare | {"method": method, "seed": seed}
             if method == "adapters":
                 key |= {"placement": "houlsby", "m": WIDE}
-            yield key, partial(compare_job, method, "question", seed)
-    for task in SMALL_TASKS:
-        yield {"part": "small", "task": task, "seed": 0}, partial(small_job, task)
-    yield {"part": "stack", "seed": 0}, stack_job
+            yield key, partial(compare_job, method, seed)
     yield {"part": "base", "seed": 0}, base_job
     yield {"part": "control", "seed": 0}, control_job
     for std in STARTS:
@@ -334,13 +250,9 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     )
     for seed in SEEDS:
         key = compare | {"method": "adapters", "placement": "pfeiffer", "m": 2 * WIDE, "seed": seed}
-        yield key, partial(compare_job, "adapters", "question", seed, placement="pfeiffer", bottleneck=2 * WIDE)
+        yield key, partial(compare_job, "adapters", seed, placement="pfeiffer", bottleneck=2 * WIDE)
     for method in RELATIVES:
         yield from rate_jobs(method)
     for placement, sizes in SIZES.items():
         for m in sizes:
             yield {"part": "size", "placement": placement, "m": m, "seed": 0}, partial(size_job, placement, m)
-    for seed in SEEDS:
-        for method in HEADLINE:
-            key = {"part": "compare", "task": "tone", "method": method, "seed": seed}
-            yield key, partial(compare_job, method, "tone", seed)

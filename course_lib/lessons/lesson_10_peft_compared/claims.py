@@ -42,7 +42,7 @@ def seeds() -> str:
     """How many seeds stand behind the table."""
     counts = [len(f.runs("compare", method=m)) for m in f.methods_of("compare")]
     assert min(counts) == max(counts)
-    return f"{counts[0]} seeds"
+    return "one seed" if counts[0] == 1 else f"{counts[0]} seeds"
 
 
 def untrained() -> str:
@@ -124,7 +124,9 @@ def in_the_wild() -> str:
 
 def knowledge() -> str:
     """The Wool Exchange."""
-    said = ", ".join(f"{m} {f.shown(f.accuracy('new', 'wool_bits', **f.taught(m)))}" for m in f.methods_of("new"))
+    said = ", ".join(
+        f"{m} {f.shown(f.accuracy('new', 'wool_bits', **f.chosen('new', m)))}" for m in f.methods_of("new")
+    )
     return f"After training on it, per cent right on the Wool Exchange: {said}"
 
 

@@ -210,7 +210,7 @@ def judge_cases(answer) -> str | None:
 
 # ------------------------------------------------------------------ exercise 4
 
-CLAIMED = {"method": "IA3", "answers": "true", "steps": 96, "rate": 0.03, "items": "test", "seeds": (1, 2, 3)}
+CLAIMED = {"method": "IA3", "answers": "true", "steps": 96, "rate": 0.01, "items": "test", "seeds": (1, 2, 3)}
 CONTROL = {**CLAIMED, "answers": "shuffled"}
 
 
@@ -306,13 +306,13 @@ EXERCISES = [
             "The claim is that the run learnt *which answer belongs to which item*. What else could it have learnt from these rows?",
             "Change one thing only, so that the form can still be learnt and the tie between item and answer cannot.",
         ),
-        'answer = {"method": "IA3", "answers": "shuffled", "steps": 96, "rate": 0.03, "items": "test", "seeds": (1, 2, 3)}',
+        'answer = {"method": "IA3", "answers": "shuffled", "steps": 96, "rate": 0.01, "items": "test", "seeds": (1, 2, 3)}',
         (
-            'answer = {"method": "IA3", "answers": "true", "steps": 96, "rate": 0.03, "items": "test", "seeds": (1, 2, 3)}',
-            'answer = {"method": "IA3", "answers": "true", "steps": 0, "rate": 0.03, "items": "test", "seeds": (1, 2, 3)}',
-            'answer = {"method": "LoRA", "answers": "true", "steps": 96, "rate": 0.03, "items": "test", "seeds": (1, 2, 3)}',
-            'answer = {"method": "IA3", "answers": "shuffled", "steps": 12, "rate": 0.03, "items": "test", "seeds": (1, 2, 3)}',
-            'answer = {"method": "IA3", "answers": "none", "steps": 96, "rate": 0.03, "items": "test", "seeds": (1, 2, 3)}',
+            'answer = {"method": "IA3", "answers": "true", "steps": 96, "rate": 0.01, "items": "test", "seeds": (1, 2, 3)}',
+            'answer = {"method": "IA3", "answers": "true", "steps": 0, "rate": 0.01, "items": "test", "seeds": (1, 2, 3)}',
+            'answer = {"method": "LoRA", "answers": "true", "steps": 96, "rate": 0.01, "items": "test", "seeds": (1, 2, 3)}',
+            'answer = {"method": "IA3", "answers": "shuffled", "steps": 12, "rate": 0.01, "items": "test", "seeds": (1, 2, 3)}',
+            'answer = {"method": "IA3", "answers": "none", "steps": 96, "rate": 0.01, "items": "test", "seeds": (1, 2, 3)}',
             'answer = {"method": "IA3", "answers": "shuffled"}',
         ),
     ),

@@ -2,7 +2,7 @@
 
 `part` says what a run is for. "rate": one seed, three rates or more, `TUNING` validation items. "compare": tone, all methods,
 seeds `SEEDS`, the same 1,000 test items, the sentences in the wild, the Wool Exchange, forgetting. "prompt": the frozen base
-with examples in its prompt, and with the form of a desk note. "room": prompt tuning on a harder task, as lesson 09 has it. "few": training on few examples. "far":
+with examples in its prompt, and with the form of a desk note. "room": a harder task. "few": training on few examples. "far":
 training on business items only. "new": training on the Wool Exchange, which the base has never read. "control": training on shuffled answers. "curve": the same
 runs looked at every `EVERY` steps. "cost": memory and speed of one training step, all methods in one process.
 
@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 from ...data.instructions import load_in_the_wild, load_instructions, prompt_text
 from ...measure.losses import forgetting
 from ...measure.memory import checkpoint_bytes, parameters, peak_memory
-from ...methods.sft import train
 from ...models.generation import chat_prompt, generate
 from ...models.load import load_model
 from .setting import (
@@ -36,13 +35,11 @@ from .setting import (
     MAIN,
     METHODS,
     MORE_SEEDS,
-    NEW_GRID,
     NEWS,
     ONE_SEED_RATE,
     RATES,
     ROOM,
-    ROOM_GRID,
-    ROOM_SEEDS,
+    SECOND_GRID,
     SEEDS,
     SIZES,
     SOFT_GRID,
@@ -52,10 +49,8 @@ from .setting import (
     as_bits,
     bits,
     carrying,
-    configuration,
     cost_of,
     fitted,
-    fresh,
     read_answers,
     test_rows,
     training_rows,
@@ -64,6 +59,8 @@ from .setting import (
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from ...base.run import Run
 
 # ------------------------------------------------------------------ the jobs
 
@@ -89,26 +86,6 @@ def compare_job(method: str, rate: float, seed: int) -> dict:
     )
 
 
-def room_job(method: str, rate: float, seed: int | None = None) -> dict:
-    """The task with room, trained as in lesson 09; without a seed on validation items, to choose the rate."""
-    from ..lesson_09_adapters import experiments as adapters
-
-    model, tokenizer = fresh(method)
-    run = train(
-        adapters.rows(ROOM, seed or TUNING_SEED),
-        model=model,
-        tokenizer=tokenizer,
-        peft_config=configuration(method, str(model.config.name_or_path), ROOM),
-        learning_rate=rate,
-        max_steps=adapters.STEPS[ROOM],
-        batch_size=adapters.BATCH,
-        seed=seed or TUNING_SEED,
-        quiet=True,
-    )
-    found = bits(run.model, run.tokenizer, tuning_rows(ROOM) if seed is None else test_rows(ROOM))
-    return found | cost_of(run)
-
-
 def far_job(method: str, rate: float, seed: int) -> dict:
     """Trained on business items alone, asked about all sections and in the wild."""
     run = fitted(method, training_rows(seed, domain="business"), rate, seed)
@@ -123,14 +100,25 @@ def new_job(method: str, rate: float, seed: int) -> dict:
     """Trained on the Wool Exchange, whose words the base has never read; validation to choose the rate; what else it forgets."""
     run = fitted(method, training_rows(seed, count=LONG * BATCH, domain="wool"), rate, seed, steps=LONG)
     rises = forgetting(run.model, run.tokenizer, items=NEWS)
-    loss, right = read_answers(run.model, run.tokenizer, list(load_instructions("tone", domain="wool")["validation"]))
     return (
-        {"validation": round(sum(right) / len(right), 4), "validation_loss": round(loss, 5)}
+        _on_validation(run, "tone", "wool")
         | bits(run.model, run.tokenizer, test_rows(count=SOME, domain="wool"), "wool_")
         | bits(run.model, run.tokenizer, test_rows(count=SOME), "tone_")
         | {"forgetting": round(sum(rises.values()) / len(rises), 4)}
         | cost_of(run)
     )
+
+
+def room_job(method: str, rate: float, seed: int) -> dict:
+    """The task with room: names, figures and places asked for; validation to choose the rate."""
+    run = fitted(method, training_rows(seed, ROOM), rate, seed, ROOM)
+    return _on_validation(run, ROOM) | bits(run.model, run.tokenizer, test_rows(ROOM, HALF)) | cost_of(run)
+
+
+def _on_validation(run: Run, task: str, domain: str | None = None) -> dict:
+    rows = list(load_instructions(task, domain=domain)["validation"])
+    loss, right = read_answers(run.model, run.tokenizer, rows)
+    return {"validation": round(sum(right) / len(right), 4), "validation_loss": round(loss, 5)}
 
 
 def few_job(method: str, rate: float, seed: int, size: int) -> dict:
@@ -265,8 +253,6 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
             yield key, partial(rate_job, "prompt tuning", rate, seed)
     key = _key("one tuning seed", "prompt tuning", ONE_SEED_RATE, SEEDS[0])
     yield key, partial(compare_job, "prompt tuning", ONE_SEED_RATE, SEEDS[0])
-    for rate in ROOM_GRID:
-        yield _key("rate", "prompt tuning", rate, TUNING_SEED, task=ROOM), partial(room_job, "prompt tuning", rate)
     yield {"part": "cost", "seed": 0}, cost_job
     for seed in SEEDS:  # a whole seed before the next, so that a sweep that is stopped leaves whole comparisons
         for method in METHODS:
@@ -280,15 +266,16 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
         for method in MAIN:
             yield from _job("far", far_job, method, seed)
         for method in MAIN:
-            for rate in NEW_GRID[method]:
+            for rate in SECOND_GRID[method]:
                 yield _key("new", method, rate, seed), partial(new_job, method, rate, seed)
+        for method in MAIN:
+            for rate in SECOND_GRID[method]:
+                yield _key("room", method, rate, seed), partial(room_job, method, rate, seed)
         for size in SIZES[:-1]:
             for method in MAIN:
                 yield from _job("few", few_job, method, seed, size=size)
         for method in ("LoRA", "prompt tuning"):
             yield from _job("control", control_job, method, seed)
-    for seed in ROOM_SEEDS:
-        yield from _job("room", room_job, "prompt tuning", seed, task=ROOM)
     for method in METHODS:
         yield from _job("curve", curve_job, method, SEEDS[0])
     for seed in SEEDS:
@@ -301,9 +288,8 @@ def _key(part: str, method: str, rate: float, seed: int, **more) -> dict:
     return {"part": part, "method": method, "rate": rate, "seed": seed} | more
 
 
-def _job(part: str, work: Callable, method: str, seed: int, task: str = "tone", **more) -> Iterator:
+def _job(part: str, work: Callable, method: str, seed: int, **more) -> Iterator:
     """A job at the method's tuned rate; none while that is not known."""
-    rate = RATES.get((task, method))
+    rate = RATES.get(("tone", method))
     if rate is not None:
-        named = more | ({"task": task} if task != "tone" else {})
-        yield _key(part, method, rate, seed, **named), partial(work, method, rate, seed, **more)
+        yield _key(part, method, rate, seed, **more), partial(work, method, rate, seed, **more)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...measure.statistics import Interval
-from .findings import accuracy, cost, far, front, mean, methods_of, per_cent, room_accuracy, runs, taught
-from .setting import EVERY, SIZES, STEPS
+from .findings import accuracy, chosen, cost, far, front, mean, methods_of, per_cent, runs
+from .setting import EVERY, RATES, SIZES, STEPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,18 +84,26 @@ def draw_front(own: dict[str, Result] | None = None) -> str:
 
 
 def draw_rates(shared: float) -> str:
-    """Validation loss over the learning rate, tone, one seed; returns the summary."""
+    """Validation loss over the learning rate, tone, mean over the tuning seeds; returns the summary."""
     import matplotlib.pyplot as plt
 
     _, (axes,) = panels(1, 4.0)
     said = []
     for method in methods_of("rate", task="tone"):
-        tried = sorted((r["key"]["rate"], r["metrics"]["loss"]) for r in runs("rate", task="tone", method=method))
+        losses: dict[float, list[float]] = {}
+        for run in runs("rate", task="tone", method=method):
+            losses.setdefault(run["key"]["rate"], []).append(run["metrics"]["loss"])
+        tried = sorted((rate, sum(each) / len(each)) for rate, each in losses.items())
         axes.plot(*zip(*tried, strict=True), marker=MARKS[method], color=COLOURS[method], label=method, lw=1.4, ms=6)
-        said.append(f"{method} {min(tried, key=lambda each: each[1])[0]:g}")
+        said.append(f"{method} {RATES['tone', method]:g}")
     axes.axvline(shared, color="#999999", ls="--", lw=1)
-    axes.annotate(
-        f" one rate for all: {shared:g}", (shared, axes.get_ylim()[0]), va="bottom", fontsize=9, color="#666666"
+    axes.text(
+        shared,
+        0.02,
+        f" one rate for all: {shared:g}",
+        transform=axes.get_xaxis_transform(),
+        fontsize=9,
+        color="#666666",
     )
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -104,7 +112,7 @@ def draw_rates(shared: float) -> str:
     axes.set_title("The best rates lie three orders of magnitude apart", loc="left")
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plt.show()
-    return "Best of the rates that were tried: " + ", ".join(said) + "."
+    return "Chosen from the rates that were tried: " + ", ".join(said) + "."
 
 
 def draw_few(title: str) -> str:
@@ -189,8 +197,8 @@ def draw_new(title: str) -> str:
     """Trained on the Wool Exchange: right there, and on the four known sections; returns the summary."""
     found = {
         m: {
-            "Wool Exchange": accuracy("new", "wool_bits", **taught(m)),
-            "the four sections": accuracy("new", "tone_bits", **taught(m)),
+            "Wool Exchange": accuracy("new", "wool_bits", **chosen("new", m)),
+            "the four sections": accuracy("new", "tone_bits", **chosen("new", m)),
         }
         for m in methods_of("new")
     }
@@ -199,4 +207,6 @@ def draw_new(title: str) -> str:
 
 def draw_room(title: str) -> str:
     """The task with room; returns the summary."""
-    return draw_rows({m: {"question": i} for m, i in room_accuracy().items()}, "right answers, %", title)
+    return draw_rows(
+        {m: {"question": accuracy("room", **chosen("room", m))} for m in methods_of("room")}, "right answers, %", title
+    )

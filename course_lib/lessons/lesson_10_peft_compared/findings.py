@@ -18,7 +18,6 @@ from .setting import (
     LESSON,
     METHODS,
     RATES,
-    ROOM,
     SEEDS,
     STEPS,
     carrying,
@@ -145,7 +144,7 @@ def table() -> str:
             shown(accuracy("compare", "wild_bits", method=method)), f"{mean('compare', 'forgetting', method=method):+.3f}",
         ))  # fmt: skip
     rows.append(("frozen base:",) + ("",) * 8)
-    for layout in LAYOUTS:
+    for layout in (each for each in LAYOUTS if runs("prompt", layout=each)):
         right, wild = (shown(accuracy("prompt", name, layout=layout)) for name in ("bits", "wild_bits"))
         rows.append((f"  {layout}", "0", "0", "", "", right, "", wild, "0"))
     widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
@@ -170,27 +169,12 @@ def far(method: str) -> dict[str, Interval]:
     }
 
 
-def taught(method: str) -> dict:
-    """What to ask the runs on the Wool Exchange for: a method at the rate that was best on validation items, over the seeds."""
+def chosen(part: str, method: str) -> dict:
+    """What to ask the runs of "new" or "room" for: a method at the rate that was best on validation items, over the seeds."""
     tried: dict[float, list[float]] = {}
-    for run in runs("new", method=method):
+    for run in runs(part, method=method):
         tried.setdefault(run["key"]["rate"], []).append(run["metrics"]["validation"])
     return {"method": method, "rate": max(tried, key=lambda rate: sum(tried[rate]) / len(tried[rate]))}
-
-
-def room() -> dict[str, list[list[int]]]:
-    """The task with room: method → seeds × items, lesson 09's runs and ours of prompt tuning, on the same rows and items."""
-    from ..lesson_09_adapters.experiments import answers
-
-    found = {m: answers("compare", method=m, task=ROOM) for m in ("full fine-tuning", "LoRA")}
-    found["adapters"] = answers("compare", method="adapters", task=ROOM, placement="houlsby")
-    found["prompt tuning"] = scores("room", method="prompt tuning")
-    return {method: table for method, table in found.items() if table}
-
-
-def room_accuracy() -> dict[str, Interval]:
-    """Per cent right on the task with room."""
-    return {method: per_cent(mean_interval(table)) for method, table in room().items()}
 
 
 def expectations() -> str:
@@ -201,7 +185,7 @@ def expectations() -> str:
     largest = max(v for m, v in size.items() if m != full) / size[full]
     few = {m: difference({"method": m, "size": 16}, {"method": full, "size": 16}, "few").value for m in (lora, prompt)}
     drop = {m: far(m)["business"].value - far(m)["other sections"].value for m in (full, lora)}
-    wool = {m: accuracy("new", "wool_bits", **taught(m)).value for m in (full, lora, prompt)}
+    wool = {m: accuracy("new", "wool_bits", **chosen("new", m)).value for m in (full, lora, prompt)}
     lost = {m: mean("compare", "forgetting", method=m) for m in (full, lora)}
     gap = against_full(lora)
     lines = [

@@ -91,7 +91,7 @@ def noise() -> str:
     assert possible[0] - possible[2] > 2 * (reached[0] - reached[2])
     return (
         f"It reaches {said[0]}, {said[1]} and {said[2]}: noise takes away more of what is possible than of what so few pairs teach. "
-        "Careful readers pay once there are pairs enough."
+        f"With careful readers {possible[0] - reached[0]:.0f} points are left to learn, with careless ones {possible[2] - reached[2]:.0f}."
     )
 
 

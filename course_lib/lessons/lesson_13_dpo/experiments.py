@@ -126,7 +126,7 @@ def fixed_check() -> dict[str, torch.Tensor]:
 
     config = LlamaConfig(
         vocab_size=32, hidden_size=16, intermediate_size=24, num_hidden_layers=1, num_attention_heads=2, rms_norm_eps=1e-6,
-        max_position_embeddings=16, tie_word_embeddings=False, attn_implementation="eager",
+        max_position_embeddings=16, tie_word_embeddings=False,
     )  # fmt: skip
     found = {}
     for name, wave in (("policy", torch.sin), ("reference", torch.cos)):

@@ -108,7 +108,7 @@ def beta_figure(runs: list[dict], own: tuple[float, float, float]) -> str:
         points = [mean(runs, "DPO", field, b) for b in betas]
         bars = [[p.value - p.low for p in points], [p.high - p.value for p in points]]
         axes.errorbar(betas, [p.value for p in points], yerr=bars, color=tint, alpha=0.55, lw=1, marker="o", capsize=3, label="reference runs")  # fmt: skip
-        axes.plot(own[0], own[place], "o", ms=9, color=tint, mec="black", label="yours, fewer steps")
+        axes.plot(own[0], own[place], "o", ms=9, color=tint, mec="black", label="yours")
         axes.set_xscale("log")
         axes.set_xticks(betas, [f"{b:g}" for b in betas])
         axes.minorticks_off()
@@ -116,8 +116,8 @@ def beta_figure(runs: list[dict], own: tuple[float, float, float]) -> str:
         axes.set_ylabel(label)
     panels[1].axhline(mean(runs, "SFT", "scores").value, color="#999999", ls="--", lw=1, label="before (SFT)")
     panels[1].legend(frameon=False, fontsize=9)
-    panels[0].set_title("The smaller beta, the further away", loc="left")
-    panels[1].set_title("Too far is as bad as too near", loc="left")
+    panels[0].set_title("Distance from the reference", loc="left")
+    panels[1].set_title("What it is worth", loc="left")
     plt.show()
     told = "; ".join(
         f"beta {b:g}: {mean(runs, 'DPO', 'own', b).value:.1f} nats, true score {mean(runs, 'DPO', 'scores', b).value:.2f}"
@@ -144,19 +144,6 @@ def verdicts(runs: list[dict]) -> str:
         (f"5. the implicit reward picks the readers' choice in {100 * sum(seen) / len(seen):.0f} % of held-out pairs", None),
     ]  # fmt: skip
     return "\n".join(f"{line}   {'see the text' if ok is None else ok}" for line, ok in told)
-
-
-def implicit_table(change: tuple[Sequence[float], Sequence[float]], rewards: tuple[Sequence[float], Sequence[float]]) -> str:  # fmt: skip
-    """How often the policy's own reward, and a reward model, prefer the readers' choice on the same held-out pairs.
-
-    `change` and `rewards` are each (of the chosen, of the rejected replies): log-ratios, and a reward model's scores.
-    """
-    lines = []
-    for name, (first, second) in (("implicit reward of the policy", change), ("lesson 11's reward model", rewards)):
-        right = [float(a > b) for a, b in zip(first, second, strict=True)]
-        found = mean_interval(right)
-        lines.append(f"{name:30s} prefers the readers' choice in {100 * found.value:.0f} % ({100 * found.low:.0f}–{100 * found.high:.0f})")  # fmt: skip
-    return "\n".join(lines)
 
 
 def record(run: Any, scores: Sequence[float], won: Interval, own: Sequence[float]) -> dict:
