@@ -8,6 +8,7 @@ import torch
 import course_lib as cl
 from course_lib.lessons import reference
 from course_lib.lessons.lesson_09_adapters import experiments as e
+from course_lib.measure.losses import token_log_probabilities
 
 
 def test_the_comparison_is_at_equal_parameters(base):
@@ -25,12 +26,11 @@ def test_the_loss_of_a_batch_is_that_of_its_answers(base):
     model, tokenizer = base
     rows = list(cl.load_instructions("question")["test"].select(range(5)))
     pairs = [e.encode_exchange(tokenizer, e.prompt_text(row), row["output"]) for row in rows]
+    told = token_log_probabilities(model, tokenizer, pairs)
+    expected = -sum(float(p.sum()) for p in told) / sum(len(p) for p in told)
     with torch.no_grad():
-        found = e.batch_loss(model, pairs, tokenizer.pad_token_id).item()
-    told = cl.measure.losses.token_log_probabilities(model, tokenizer, pairs)
-    assert found == pytest.approx(-sum(float(p.sum()) for p in told) / sum(len(p) for p in told), rel=1e-4)
-    fewer = told[:4]
-    assert found != pytest.approx(-sum(float(p.sum()) for p in fewer) / sum(len(p) for p in fewer), rel=1e-3)
+        assert e.batch_loss(model, pairs, tokenizer.pad_token_id).item() == pytest.approx(expected, rel=1e-4)
+        assert e.batch_loss(model, pairs[:4], tokenizer.pad_token_id).item() != pytest.approx(expected, rel=1e-3)
 
 
 def test_the_rate_with_the_most_right_validation_answers_is_chosen(monkeypatch):

@@ -192,7 +192,8 @@ def test_a_run_says_at_each_step_what_must_be_watched_and_leaves_the_model_whole
     assert [h["step"] for h in run.history] == [1, 2, 3] and run.rows == 6
     assert all({"reward", "watch", "kl", "length", "cut", "entropy", "seconds"} <= h.keys() for h in run.history)
     assert run.history[0]["kl"] == 0 and run.history[2]["kl"] != 0 and run.history[1]["watch"] == 0.25
-    assert "reward" in capsys.readouterr().out
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step    3/3")]
+    assert len(told) == 1 and f"KL a reply {run.history[2]['kl']:.3f}" in told[0]  # the same unit as in the history
     assert "forward" not in run.model.__dict__ and not run.model.training
     spoilt = copy.deepcopy(run.model)
     with torch.no_grad():

@@ -104,7 +104,7 @@ def train_rl(
             train_dataset=data,
             processing_class=tokenizer,
             peft_config=copy.deepcopy(peft_config),  # PEFT writes into it
-            callbacks=[*callbacks, _progress(quiet, ("reward", "watch", "kl")), _cut_watch(quiet)],
+            callbacks=[*callbacks, _cut_watch(quiet), _progress(quiet, ("reward", "watch", "KL a reply"))],
         )
 
     run = fit(
@@ -240,7 +240,7 @@ def _numbers(name: str, values: Iterable[float] | None, replies: list[str], step
 
 
 def _cut_watch(quiet: bool):
-    """A callback that says, once, that no reply has ended for some steps."""
+    """A callback that says, once, that no reply has ended for some steps; and tells the progress lines the KL of a reply, not a token."""
     from transformers import TrainerCallback
 
     class CutWatch(TrainerCallback):
@@ -250,6 +250,7 @@ def _cut_watch(quiet: bool):
             share = (logs or {}).get("completions/clipped_ratio")
             if share is None:
                 return
+            logs["KL a reply"] = logs["kl"] * logs["completions/mean_length"]  # after the log was kept
             self.steps = self.steps + 1 if share == 1 else 0
             if self.steps == min(PATIENCE, state.max_steps) and not quiet:
                 print(

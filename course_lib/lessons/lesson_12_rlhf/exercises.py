@@ -1,4 +1,4 @@
-"""Exercises of lesson 12: leave-one-out advantages, the clipped objective, the price of best-of-n, and broken runs to diagnose."""
+"""Exercises of lesson 12: leave-one-out advantages, the clipped objective and the price of best-of-n."""
 
 from __future__ import annotations
 
@@ -107,29 +107,6 @@ def judge_price(answer) -> str | None:
     return f"{value:g} is not ln n − (n − 1)/n for n = {n}."
 
 
-CAUSES = {"A": "hacked", "B": "rate", "C": "leash", "D": "cut"}
-CLUES = {
-    "A": "the reward rises all along and the true score turns. What can only the true score see?",
-    "B": "look at how far the model is from its start after three steps.",
-    "C": "the distance from the start stays next to nothing, and so does everything else.",
-    "D": "look at the length, and at the share of replies without an end mark.",
-}
-
-
-def judge_causes(answer) -> str | None:
-    """One of four causes for each of the four runs."""
-    if not isinstance(answer, dict):
-        return f"the answer is a dict with the keys A, B, C and D, not a {type(answer).__name__}."
-    causes = sorted(CAUSES.values())
-    for run, cause in CAUSES.items():
-        given = answer.get(run)
-        if given not in causes:
-            return f"for run {run} stands {given!r}; each is one of {', '.join(map(repr, causes))}."
-        if given != cause:
-            return f"run {run} is not explained by {given!r}: {CLUES[run]}"
-    return None
-
-
 EXERCISES = [
     Exercise(
         "Exercise 1",
@@ -179,21 +156,6 @@ EXERCISES = [
             "import math\nanswer = math.log(16) + 15 / 16",
             "import math\nanswer = math.sqrt(math.log(16) - 15 / 16)",
             "import math\nanswer = math.log(16) - 15",
-        ),
-    ),
-    Exercise(
-        "Exercise 4",
-        judge_causes,
-        (
-            "Begin with the KL column: one run hardly leaves its start, one leaves it at once and for ever.",
-            "In one of the other two no reply ends. In the last one reward and gold part.",
-        ),
-        'answer = {"A": "hacked", "B": "rate", "C": "leash", "D": "cut"}',
-        (
-            'answer = {"A": "rate", "B": "hacked", "C": "leash", "D": "cut"}',
-            'answer = {"A": "hacked", "B": "rate", "C": "cut", "D": "leash"}',
-            'answer = {"A": "hacked", "B": "cut", "C": "leash", "D": "rate"}',
-            'answer = "A is hacked"',
         ),
     ),
 ]

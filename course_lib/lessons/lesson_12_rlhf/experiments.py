@@ -166,7 +166,7 @@ def raw_base() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     return load_model()
 
 
-BREAKS = {"rate": {"learning_rate": 3e-3}, "leash": {"beta": 20.0}, "cut": {"max_completion_length": 6}}
+BREAKS = {"rate": {"learning_rate": 1e-3}, "leash": {"beta": 20.0}, "cut": {"max_completion_length": 6}}
 
 
 def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:

@@ -102,6 +102,13 @@ def implicit() -> str:
     return f"the implicit reward picks the readers' choice in {100 * sum(seen) / len(seen):.0f} % of the held-out pairs over {len(seen)} seeds"
 
 
+def harmless() -> str:
+    """The readers' bias, seen in the replies."""
+    before, after = (100 * shown.harmless(_found(), name).value for name in ("SFT", "DPO"))
+    assert after < before
+    return f"Briefs that neither shout nor advise fall from {before:.0f} to {after:.0f} %"
+
+
 def rate() -> str:
     """Half the rate."""
     found = _found()
@@ -110,4 +117,4 @@ def rate() -> str:
     return f"At half the rate the chosen replies fall by {-half:.1f} nats instead of {-whole:.1f}, and the true score changes by {_said(shown.gain(found, 'half the rate'))}"
 
 
-CLAIMS = [rise, coin, fell, chosen_only, betas, beta_scores, swapped, implicit, rate]
+CLAIMS = [rise, coin, fell, chosen_only, betas, beta_scores, swapped, harmless, implicit, rate]
