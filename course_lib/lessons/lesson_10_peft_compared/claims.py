@@ -193,8 +193,16 @@ def forgetting() -> str:
 def with_room() -> str:
     """The task with room, from lesson 09's runs."""
     minus = {m: f.room_against_full(m) for m in (LORA, ADAPTERS)}
-    assert abs(minus[LORA].value) < 3 and minus[ADAPTERS].value < -3 and f.room_accuracy(FULL).value < 80
-    return "LoRA lies within three points of full fine-tuning, adapters more than three below it"
+    assert abs(minus[LORA].value) < 3 and f.room_accuracy(FULL).value < 80
+    assert minus[ADAPTERS].value < minus[LORA].value and minus[ADAPTERS].high > 0
+    return "LoRA lies within three points of full fine-tuning; the mean of the adapters lies lower, with an interval that still includes zero"
+
+
+def new_words_verdict() -> str:
+    """LoRA at its best rate on the Wool Exchange against full fine-tuning at its own."""
+    gap = f.difference(f.chosen("new", LORA), f.chosen("new", FULL), "new", "wool_bits")
+    assert gap.value < 0 < gap.high
+    return "for LoRA it depends on the rate, and at its best the difference includes zero"
 
 
 def on_the_real_model() -> str:
@@ -244,5 +252,5 @@ def shuffled() -> str:
 CLAIMS = [
     rates_apart, one_rate, own_rates, one_tuning_seed, seeds, untrained, examples, tone_full, tone_near, tone_below, memory, time,
     files, little_data, out_of_domain, in_the_wild, knowledge, usual_rate, higher_rate, forgetting, shuffled,
-    with_room, on_the_real_model, expected, verdict_compute, verdict_files, verdict_domain,
+    with_room, new_words_verdict, on_the_real_model, expected, verdict_compute, verdict_files, verdict_domain,
 ]  # fmt: skip
