@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..base.paths import home
+from ..measure.statistics import Interval
 from .exercise import lesson_names
 
 
@@ -49,6 +50,18 @@ def missing(lesson: str, claims: list[Callable[[], str]] | None = None, text: st
 def plain(text: str) -> str:
     """Text without emphasis, and with single spaces."""
     return re.sub(r"\s+", " ", re.sub(r"\*+|(?<!\w)_|_(?!\w)", "", text)).strip()
+
+
+def percent(found: Interval, digits: int = 1, between: str = "–") -> str:
+    """A share with its interval, which ends at 0 and 100: `70.7 % (65.3–76.0)`."""
+    value, low, high = found.scaled(100)
+    return f"{value:.{digits}f} % ({max(0.0, low):.{digits}f}{between}{min(100.0, high):.{digits}f})"
+
+
+def points(found: Interval) -> str:
+    """A difference of shares with its interval: `+1.2 points (-0.3 to +2.7)`."""
+    value, bounds = f"{found.scaled(100):+.1f}".split(" ", 1)
+    return f"{value} points {bounds}"
 
 
 def markdown(lesson: str) -> str:

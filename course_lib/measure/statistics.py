@@ -16,8 +16,18 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    def __format__(self, form: str) -> str:
+        """All three numbers in one number format: `f"{interval:+.1f}"` is `+1.2 (-0.3 to +2.7)`."""
+        value, low, high = (format(number, form or ".3f") for number in self)
+        return f"{value} ({low} to {high})"
+
     def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+        return format(self, ".3f")
+
+    def scaled(self, factor: float) -> Interval:
+        """The interval in another unit: shares times 100 are per cent, differences of shares times 100 points."""
+        low, high = sorted((factor * self.low, factor * self.high))
+        return Interval(factor * self.value, low, high)
 
 
 def wilson(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:

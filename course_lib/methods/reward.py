@@ -139,9 +139,8 @@ def reward_config(output_dir: str | os.PathLike, **arguments: Any):
 
 def as_pairs(data: Any) -> list[dict[str, str]]:
     """Rows of any preference form as bare text. Raises `CourseError` that names the first rows that are no pairs."""
-    if hasattr(data, "keys") and not hasattr(data, "column_names"):
-        raise CourseError("This is a dictionary of splits, not a dataset.", "Take one split: data['train'].")
-    if isinstance(getattr(data, "column_names", None), dict):
+    columns = getattr(data, "column_names", None)
+    if isinstance(columns, dict) or (columns is None and hasattr(data, "keys")):
         raise CourseError("This is a dictionary of splits, not a dataset.", "Take one split: data['train'].")
     if len(data) == 0:
         raise CourseError("There is nothing to train on: the dataset is empty.", "Check the filter that made it.")

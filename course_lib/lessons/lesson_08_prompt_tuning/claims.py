@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ...measure.statistics import Interval, difference_interval, mean_interval
-from ..claims import printed
+from ..claims import percent, points, printed
 from ..reference import real, runs
 from .experiments import ITEMS, LESSON, OTHER_RATES, RATE, RATES, STARTS, TOKENS
 
@@ -28,15 +28,8 @@ def _share(bits: str) -> float:
     return 100 * bits.count("1") / len(bits)
 
 
-def _percent(found: Interval) -> str:
-    low, high = max(0.0, 100 * found.low), min(100.0, 100 * found.high)
-    return f"{100 * found.value:.1f} % ({low:.1f}–{high:.1f})"
-
-
 def _points(found: Interval) -> str:
-    return " ".join(
-        (f"{100 * found.value:+.1f} points", f"({100 * found.low:+.1f} to {100 * found.high:+.1f})")
-    ).replace("-", "−")
+    return points(found).replace("-", "−")
 
 
 def _grid(start: str, rate: float, seed: int = 0) -> dict:
@@ -51,7 +44,7 @@ def headline() -> str:
     bits = _method("prompt tuning")
     seeds = sorted(100 * sum(row) / len(row) for row in bits)
     return (
-        f"Over {len(bits)} seeds the soft prompt is right in {_percent(mean_interval(bits))} of 1,000 unseen items. The seeds lie "
+        f"Over {len(bits)} seeds the soft prompt is right in {percent(mean_interval(bits))} of 1,000 unseen items. The seeds lie "
         f"far apart: {', '.join(f'{s:.1f}' for s in seeds[:-1])} and {seeds[-1]:.1f} %."
     )
 
@@ -83,7 +76,7 @@ def against_full() -> str:
     assert by_seed[-1] > -1 and by_seed[-2] < -5
     told = ", ".join(f"{d:+.1f}" for d in by_seed).replace("-", "−")
     return (
-        f"Full fine-tuning on the same rows is right in {_percent(mean_interval(full))}, with seeds that agree. The difference is {_points(found)}, "
+        f"Full fine-tuning on the same rows is right in {percent(mean_interval(full))}, with seeds that agree. The difference is {_points(found)}, "
         f"seed by seed {told}: one soft prompt is as good as full fine-tuning, and two are far behind."
     )
 
@@ -197,7 +190,7 @@ def relatives_result() -> str:
     prefix, p_tuning = (mean_interval(_method(name)) for name in ("prefix tuning", "P-tuning"))
     seeds = [f"{100 * sum(row) / len(row):.0f}" for row in _method("P-tuning")]
     return (
-        f"On 300 items and three seeds prefix tuning is right in {_percent(prefix)}, P-tuning in {100 * p_tuning.value:.1f} %, with seeds at "
+        f"On 300 items and three seeds prefix tuning is right in {percent(prefix)}, P-tuning in {100 * p_tuning.value:.1f} %, with seeds at "
         f"{', '.join(seeds[:-1])} and {seeds[-1]} %."
     )
 

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import re
 
-from ...measure.statistics import Interval, difference_interval, mean_interval
+from ...measure.statistics import difference_interval, mean_interval
 from .. import claims
 from .experiments import LESSON, answers, chosen
-
-
-def points(interval: Interval) -> str:
-    """`+1.2 points (-0.3 to +2.7)`, from shares."""
-    value, low, high = (100 * v for v in interval)
-    return f"{value:+.1f} points ({low:+.1f} to {high:+.1f})"
 
 
 def of(method: str) -> list[list[int]]:
@@ -23,8 +17,7 @@ def of(method: str) -> list[list[int]]:
 
 def percent(method: str) -> str:
     """`64.2 % (60.1 to 68.3)`."""
-    value, low, high = (100 * v for v in mean_interval(of(method)))
-    return f"{value:.1f} % ({low:.1f} to {high:.1f})"
+    return claims.percent(mean_interval(of(method)), between=" to ")
 
 
 def rates() -> str:
@@ -39,7 +32,7 @@ def headline() -> str:
     assert difference.value < -0.02, "the adapters are no longer behind LoRA"
     return (
         f"On question the adapters are right in {percent('adapters')}, LoRA with as many parameters in {percent('LoRA')}: "
-        f"{points(difference)}, over three seeds and the same thousand items."
+        f"{claims.points(difference)}, over three seeds and the same thousand items."
     )
 
 
@@ -56,7 +49,7 @@ def against_full() -> str:
     full = of("full fine-tuning")
     difference = difference_interval(of("LoRA")[: len(full)], full)
     assert len(full) == 2 and difference.low < 0 < difference.high
-    return f"LoRA and full fine-tuning are not told apart: {points(difference)}, over two seeds."
+    return f"LoRA and full fine-tuning are not told apart: {claims.points(difference)}, over two seeds."
 
 
 def said(pattern: str) -> tuple[float, ...]:
@@ -137,7 +130,9 @@ def expectations() -> str:
 def summary() -> str:
     """The headline once more."""
     difference = difference_interval(of("adapters"), of("LoRA"))
-    return f"On question, with as many parameters as LoRA of rank 8, it comes out {points(difference)} beside LoRA."
+    return (
+        f"On question, with as many parameters as LoRA of rank 8, it comes out {claims.points(difference)} beside LoRA."
+    )
 
 
 CLAIMS = [

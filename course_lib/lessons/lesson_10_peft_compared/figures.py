@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...measure.statistics import Interval
-from .findings import accuracy, cost, far, front, mean, methods_of, per_cent, room, room_accuracy, runs
+from .findings import accuracy, cost, far, front, mean, methods_of, room, room_accuracy, runs
 from .setting import BATCH, EVERY, RATES, SIZES, SOME, STEPS
 
 if TYPE_CHECKING:
@@ -66,7 +66,12 @@ def draw_front(own: dict[str, Result] | None = None) -> str:
             point(axes, costs[name], interval, name, label=True)
         for name, result in (own or {}).items():
             point(
-                axes, costs[name], per_cent(Interval(result.value, result.low, result.high)), name, own=True, label=True
+                axes,
+                costs[name],
+                Interval(result.value, result.low, result.high).scaled(100),
+                name,
+                own=True,
+                label=True,
             )
         names = front({m: (costs[m], found[m].value) for m in found})
         line = [(costs[m], found[m].value) for m in names]

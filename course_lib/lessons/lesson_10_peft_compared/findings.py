@@ -47,14 +47,9 @@ def scores(part: str, name: str = "bits", items: Sequence[int] | None = None, **
     return table if items is None else [[row[i] for i in items] for row in table]
 
 
-def per_cent(found: Interval) -> Interval:
-    """An interval of shares in per cent; a difference in points."""
-    return Interval(*(100 * v for v in found))
-
-
 def accuracy(part: str, name: str = "bits", items: Sequence[int] | None = None, **wanted) -> Interval:
     """Per cent right, for other seeds and other items; the interval kept between 0 and 100."""
-    value, low, high = per_cent(mean_interval(scores(part, name, items, **wanted)))
+    value, low, high = mean_interval(scores(part, name, items, **wanted)).scaled(100)
     return Interval(value, max(0.0, low), min(100.0, high))
 
 
@@ -69,7 +64,7 @@ def difference(
         table = [[int(bit) for bit in r["metrics"][name]] for r in kept]
         return table if items is None else [[row[i] for i in items] for row in table]
 
-    return per_cent(difference_interval(of(first), of(second)))
+    return difference_interval(of(first), of(second)).scaled(100)
 
 
 def against_full(method: str, part: str = "compare", name: str = "bits", items: Sequence[int] | None = None, **wanted):
@@ -111,12 +106,12 @@ def front(points: dict[str, tuple[float, float]]) -> list[str]:
 
 def shown(found: Interval, digits: int = 1) -> str:
     """`93.1 (91.0–95.2)`."""
-    return f"{found.value:.{digits}f} ({found.low:.{digits}f}–{found.high:.{digits}f})"
+    return f"{found:.{digits}f}".replace(" to ", "–")
 
 
 def signed(found: Interval) -> str:
     """A difference in points: `-1.2 (-3.0 to +0.6)`."""
-    return f"{found.value:+.1f} ({found.low:+.1f} to {found.high:+.1f})"
+    return f"{found:+.1f}"
 
 
 # ------------------------------------------------------------------ the one table
@@ -190,14 +185,14 @@ def room() -> dict[str, dict[int, list[int]]]:
 
 def room_accuracy(method: str) -> Interval:
     """Per cent right on the task with room."""
-    return per_cent(mean_interval(list(room()[method].values())))
+    return mean_interval(list(room()[method].values())).scaled(100)
 
 
 def room_against_full(method: str) -> Interval:
     """Points from full fine-tuning on the task with room, paired by item and by the seeds that both have."""
     one, full = room()[method], room()["full fine-tuning"]
     seeds = sorted(one.keys() & full.keys())
-    return per_cent(difference_interval([one[s] for s in seeds], [full[s] for s in seeds]))
+    return difference_interval([one[s] for s in seeds], [full[s] for s in seeds]).scaled(100)
 
 
 def expectations() -> str:

@@ -7,6 +7,7 @@ import math
 from ...data.preferences import load_preferences
 from ...measure.statistics import Interval, difference_interval, mean_interval
 from .. import reference
+from ..claims import percent
 from .experiments import COUNTS, KEPT, LESSON, NOISES, SIZES, TAU, kappa
 
 
@@ -18,11 +19,6 @@ def metrics(**wanted) -> list[dict]:
 def agreement(found: list[dict]) -> Interval:
     """Agreement with the readers over seeds and test pairs."""
     return mean_interval([[int(bit) for bit in m["right"]] for m in found])
-
-
-def percent(interval: Interval) -> str:
-    """A share with its interval, in per cent."""
-    return f"{100 * interval.value:.1f} % ({100 * interval.low:.1f}–{100 * interval.high:.1f})"
 
 
 def test_pairs() -> int:

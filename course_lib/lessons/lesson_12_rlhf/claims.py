@@ -43,9 +43,7 @@ def average(metrics: list[dict], name: str) -> float:
 
 
 def said(value: Interval, signed: bool = False) -> str:
-    form = "+.3f" if signed else ".2f"
-    low, high = format(value.low, form), format(value.high, form)
-    return f"{format(value.value, form)} ({low} to {high})".replace("-", "−")
+    return format(value, "+.3f" if signed else ".2f").replace("-", "−")
 
 
 # ------------------------------------------------------------------ by hand

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...measure.statistics import Interval
+from ..claims import percent
 from ..reference import runs
 from . import shown
 from .experiments import BETA, BETAS, LESSON, STEPS
@@ -12,15 +13,8 @@ def _found() -> list[dict]:
     return runs(LESSON)
 
 
-def _said(found: Interval, digits: int = 3, sign: bool = True) -> str:
-    plus = "+" if sign else ""
-    return f"{found.value:{plus}.{digits}f} ({found.low:{plus}.{digits}f} to {found.high:{plus}.{digits}f})".replace(
-        "-", "−"
-    )
-
-
-def _rate(found: Interval) -> str:
-    return f"{100 * found.value:.0f} % ({100 * found.low:.0f}–{100 * found.high:.0f})"
+def _said(found: Interval, digits: int = 3) -> str:
+    return f"{found:+.{digits}f}".replace("-", "−")
 
 
 def rise() -> str:
@@ -32,7 +26,7 @@ def rise() -> str:
     verdict = "an interval that excludes 0" if gain.low > 0 else "an interval that does not exclude 0"
     return (
         f"Over {seeds} seeds of {STEPS} steps the true score at temperature 1 goes from {before:.3f} to {after:.3f}, {_said(gain)}: {verdict}. "
-        f"The new reply beats the writer's to the same prompt in {_rate(won)} of cases, ties counted as half"
+        f"The new reply beats the writer's to the same prompt in {percent(won, 0)} of cases, ties counted as half"
     )
 
 
@@ -50,13 +44,9 @@ def fell() -> str:
     chosen, rejected, own = (shown.mean(found, "DPO", field) for field in ("chosen", "rejected", "own"))
     assert chosen.high < 0 < own.low and rejected.value < chosen.value
     return (
-        f"In the reference runs the held-out chosen replies lose {_nats(chosen)} nats, the rejected ones {_nats(rejected)}, and the "
+        f"In the reference runs the held-out chosen replies lose {chosen.scaled(-1):.1f} nats, the rejected ones {rejected.scaled(-1):.1f}, and the "
         f"replies that the trained policy writes itself stand at {own.value:+.1f}"
     )
-
-
-def _nats(found: Interval) -> str:
-    return f"{-found.value:.1f} ({-found.high:.1f} to {-found.low:.1f})"
 
 
 def chosen_only() -> str:
