@@ -6,6 +6,7 @@ import pytest
 
 import course_lib as cl
 from course_lib.data.instructions import prompt_text
+from course_lib.lessons import reference
 from course_lib.lessons.lesson_10_peft_compared import experiments, findings, setting
 from course_lib.lessons.lesson_10_peft_compared.exercises import COUNTED, ON_FRONT, RUNS, count
 
@@ -121,6 +122,6 @@ def test_a_difference_uses_only_seeds_that_both_have(monkeypatch):
         return {"key": {"part": "x", "method": method, "seed": seed}, "metrics": {"bits": bits}}
 
     made = [run("a", 1, "1110"), run("a", 2, "1111"), run("b", 2, "0011"), run("b", 3, "0000")]
-    monkeypatch.setattr(findings, "all_runs", lambda lesson: made)
+    monkeypatch.setattr(reference, "read_rows", lambda path: made)
     found = findings.difference({"method": "a"}, {"method": "b"}, "x")
     assert found.value == pytest.approx(50.0) and found.low < 50 < found.high

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from course_lib.base.errors import CourseError
-from course_lib.measure.statistics import difference_interval, mean_interval, shares_interval
+from course_lib.measure.statistics import Interval, difference_interval, mean_interval, shares_interval
 
 EXPERIMENTS, ITEMS = 400, 150
 
@@ -84,3 +84,10 @@ def test_unequal_tables_are_refused():
         mean_interval([[1, 0, 1], [1, 0]])
     with pytest.raises(CourseError, match="same seeds and items"):
         difference_interval([[1, 0, 1]], [[1, 0]])
+
+
+def test_an_interval_writes_all_three_numbers_in_one_format_and_keeps_its_order():
+    found = Interval(-0.012, -0.03, 0.006)
+    assert f"{found}" == str(found) == "-0.012 (-0.030 to 0.006)"
+    assert f"{found.scaled(100):+.1f}" == "-1.2 (-3.0 to +0.6)"
+    assert f"{found.scaled(-100):.1f}" == "1.2 (-0.6 to 3.0)"

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ..base.errors import CourseError
 from ..base.jsonl import read_jsonl, write_jsonl
@@ -37,10 +38,10 @@ def runs_file(lesson: str) -> Path:
     return home() / "data" / "reference" / f"{lesson}.jsonl"
 
 
-def runs(lesson: str) -> list[dict]:
-    """The reference runs of a lesson: dictionaries `key`, `metrics`, `base_sha256`, `seconds`.
+def runs(lesson: str, **wanted: Any) -> list[dict]:
+    """The reference runs of a lesson, of those whose key holds all of `wanted`: dictionaries `key`, `metrics`, `base_sha256`, `seconds`.
 
-    Raises `CourseError` when they are missing or a line is broken.
+    Raises `CourseError` when the lesson has none or a line is broken; that none of them holds `wanted` is no error.
     """
     path = runs_file(lesson)
     found = read_rows(path)
@@ -49,7 +50,7 @@ def runs(lesson: str) -> list[dict]:
             f"The reference runs of {lesson} are missing: {path}.",
             f"Restore them with: git checkout -- data/reference; or make them: course sweep {lesson}",
         )
-    return found
+    return [run for run in found if wanted.items() <= run["key"].items()]
 
 
 def real(technique: str | None = None) -> str:

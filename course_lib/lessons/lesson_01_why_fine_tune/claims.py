@@ -12,7 +12,7 @@ LESSON = "01_why_fine_tune"
 
 
 def _of(part: str, **wanted) -> list[dict]:
-    found = [r for r in runs(LESSON) if r["key"]["part"] == part and wanted.items() <= r["key"].items()]
+    found = runs(LESSON, part=part, **wanted)
     return [r["metrics"] | r["key"] for r in found]
 
 

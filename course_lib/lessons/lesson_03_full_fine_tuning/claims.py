@@ -13,7 +13,7 @@ LESSON = "03_full_fine_tuning"
 
 
 def _of(part: str, **wanted) -> list[dict]:
-    found = [r for r in runs(LESSON) if r["key"]["part"] == part and wanted.items() <= r["key"].items()]
+    found = runs(LESSON, part=part, **wanted)
     return [r["metrics"] for r in found]
 
 

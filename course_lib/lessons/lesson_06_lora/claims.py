@@ -8,7 +8,7 @@ from .experiments import LESSON, RATES
 
 
 def _of(part: str, **wanted) -> list[dict]:
-    return [r for r in runs(LESSON) if r["key"]["part"] == part and wanted.items() <= r["key"].items()]
+    return runs(LESSON, part=part, **wanted)
 
 
 def _bits(method: str) -> list[list[int]]:

@@ -10,8 +10,7 @@ LESSON = "07_qlora"
 
 
 def _reading(kind: str, block: int) -> float:
-    keys = {"part": "reading", "kind": kind, "block": block}
-    return next(r["metrics"]["perplexity"] for r in runs(LESSON) if keys.items() <= r["key"].items())
+    return runs(LESSON, part="reading", kind=kind, block=block)[0]["metrics"]["perplexity"]
 
 
 def _rise(kind: str, block: int = 64) -> float:
@@ -19,8 +18,7 @@ def _rise(kind: str, block: int = 64) -> float:
 
 
 def _tuned(base: str) -> dict[int, dict]:
-    keys = {"part": "tuning", "base": base}
-    return {r["key"]["seed"]: r["metrics"] for r in runs(LESSON) if keys.items() <= r["key"].items()}
+    return {r["key"]["seed"]: r["metrics"] for r in runs(LESSON, part="tuning", base=base)}
 
 
 def _signed(points: float) -> str:

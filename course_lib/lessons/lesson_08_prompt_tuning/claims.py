@@ -11,7 +11,7 @@ from .experiments import ITEMS, LESSON, OTHER_RATES, RATE, RATES, STARTS, TOKENS
 
 
 def _of(part: str, **wanted) -> list[dict]:
-    return [r["metrics"] for r in runs(LESSON) if r["key"]["part"] == part and wanted.items() <= r["key"].items()]
+    return [r["metrics"] for r in runs(LESSON, part=part, **wanted)]
 
 
 def _bits(metrics: dict, name: str = "bits") -> list[list[int]]:

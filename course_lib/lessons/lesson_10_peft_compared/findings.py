@@ -28,7 +28,7 @@ from .setting import (
 
 def runs(part: str, **wanted) -> list[dict]:
     """The reference runs of one part whose keys hold `wanted`, in the order of the seeds."""
-    found = [r for r in all_runs(LESSON) if r["key"]["part"] == part and wanted.items() <= r["key"].items()]
+    found = all_runs(LESSON, part=part, **wanted)
     return sorted(found, key=lambda r: r["key"]["seed"])
 
 

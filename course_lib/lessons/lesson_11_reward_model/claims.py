@@ -13,7 +13,7 @@ from .experiments import COUNTS, KEPT, LESSON, NOISES, SIZES, TAU, kappa
 
 def metrics(**wanted) -> list[dict]:
     """The metrics of the runs whose key holds all this."""
-    return [r["metrics"] for r in reference.runs(LESSON) if wanted.items() <= r["key"].items()]
+    return [r["metrics"] for r in reference.runs(LESSON, **wanted)]
 
 
 def agreement(found: list[dict]) -> Interval:

@@ -14,8 +14,7 @@ from .experiments import BETA, COUNTS, LESSON
 
 def arm(part: str, **key) -> list[dict]:
     """The metrics of the runs of one part, in the order of their seeds."""
-    wanted = {"part": part} | key
-    return [r["metrics"] for r in runs(LESSON) if wanted.items() <= r["key"].items()]
+    return [r["metrics"] for r in runs(LESSON, part=part, **key)]
 
 
 def policies(reward: str) -> list[dict]:
