@@ -13,6 +13,8 @@ HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
 TURN = re.compile(r"\n\n(Human|Assistant):")
 ROLES = ("system", "user", "assistant")
 
+SHOWN = 5  # faults that an error names
+
 EQUAL = "the two replies are equal"
 EMPTY = "a reply is empty"
 PREFIX = "one reply is the beginning of the other, so nothing says where the prompt ends"
@@ -21,6 +23,12 @@ NO_PROMPT = "there is no prompt, and the two replies have no common beginning"
 
 class Unusable(ValueError):
     """A line that is no preference pair; the message says why."""
+
+
+def first_of(faults: list[str]) -> str:
+    """What an error says of many faults: the first five, and how many more there are."""
+    more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+    return "; ".join(faults[:SHOWN]) + more
 
 
 def read_pair(row: object) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
 from ..base.quiet import hushed
+from ..data.pairs import first_of
 from ..measure.memory import parameters
 from .arguments import check_values
 from .run import attach, common_settings, fit, folder_for, has_adapter, resolve, schedule
@@ -38,7 +39,6 @@ LOSSES = (
     "apo_down",
     "sigmoid_norm",
 )  # those of TRL that we tried
-SHOWN = 5  # how many bad rows an error names
 SCORES = (
     ("gold_chosen", "gold_rejected"),
     ("score_chosen", "score_rejected"),
@@ -225,9 +225,8 @@ def to_pairs(data: Dataset) -> Dataset:
         if reason:
             faults.append(f"row {number}: {reason}")
     if faults:
-        rest = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
         raise CourseError(
-            f"{len(faults)} of {len(prompts)} pairs cannot be learnt from: {'; '.join(faults[:SHOWN])}{rest}.",
+            f"{len(faults)} of {len(prompts)} pairs cannot be learnt from: {first_of(faults)}.",
             "Mend these rows, or drop them by name: data.filter(lambda row: row['chosen'] != row['rejected']).",
         )
     _look_for_swap(data)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..base.errors import CourseError
 from ..base.quiet import hushed
 from ..base.run import Run
-from ..data.pairs import Unusable, read_pair
+from ..data.pairs import Unusable, first_of, read_pair
 from ..models.generation import context_of
 from ..models.reward_model import load_reward, reward_scores, save_reward, scored_tokens, with_scalar_head
 from .arguments import check_peft_config, check_values, known_words
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = ["load_reward", "reward_config", "reward_scores", "save_reward", "tokenized_pairs", "train_reward"]
-
-SHOWN = 5  # rows that an error names
 
 
 def train_reward(
@@ -151,9 +149,8 @@ def as_pairs(data: Any) -> list[dict[str, str]]:
         except Unusable as reason:
             faults.append(f"row {number}: {reason}")
     if faults:
-        more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
         raise CourseError(
-            f"{len(faults)} of {len(data)} rows are no preference pairs: {'; '.join(faults[:SHOWN])}{more}.",
+            f"{len(faults)} of {len(data)} rows are no preference pairs: {first_of(faults)}.",
             "Each row needs prompt, chosen and rejected; load a file with cl.load_preferences(path).",
         )
     return pairs
