@@ -59,6 +59,22 @@ def test_lines_of_another_base_and_unwanted_settings_are_dropped(sweep_of):
     assert [r["key"] for r in reference.runs("99_test")] == [{"seed": 1}]
 
 
+def test_a_sweep_of_some_jobs_keeps_the_lines_of_all_others(sweep_of):
+    sweep_of([0, 1, 2])
+    reference.sweep("99_test", quiet, only={"seed": 2})
+    ran = sweep_of([1, 2])
+    reference.sweep("99_test", quiet, only={"seed": 1})
+    assert ran == [2, 1]
+    assert [r["key"]["seed"] for r in reference.runs("99_test")] == [1, 2]
+    sweep_of([1])  # a setting that is no longer asked for stays while only some are run, and goes with a whole sweep
+    reference.sweep("99_test", quiet, only={"seed": 1})
+    assert [r["key"]["seed"] for r in reference.runs("99_test")] == [1, 2]
+    reference.sweep("99_test", quiet)
+    assert [r["key"]["seed"] for r in reference.runs("99_test")] == [1]
+    with pytest.raises(CourseError, match="No job"):
+        reference.sweep("99_test", quiet, only={"seed": 7})
+
+
 def test_missing_runs_unknown_lessons_twins_and_broken_lines_say_what_to_do(sweep_of):
     with pytest.raises(CourseError, match="course sweep 99_test"):
         reference.runs("99_test")

@@ -58,11 +58,12 @@ def real(technique: str | None = None) -> str:
     return importlib.import_module(".real", __package__).real(technique)
 
 
-def sweep(lesson: str, say: Callable[[str], None] = print) -> Path:
+def sweep(lesson: str, say: Callable[[str], None] = print, only: dict[str, Any] | None = None) -> Path:
     """Run every job of `course_lib.lessons.lesson_<lesson>.experiments` that the present base model has no line for; returns the file.
 
     Each finished job is written at once, so a killed sweep goes on where it stopped. Lines of another base model, and of
-    settings that are no longer asked for, are dropped. Raises `CourseError` for a lesson without a sweep or two equal keys.
+    settings that are no longer asked for, are dropped. `only` runs the jobs whose key holds all of it, and leaves every other line as
+    it is. Raises `CourseError` for a lesson without a sweep, two equal keys, or an `only` that no job holds.
     """
     if lesson not in lessons():
         raise CourseError(f"{lesson} has no sweep.", f"These have one: {', '.join(lessons()) or 'none yet'}.")
@@ -71,20 +72,30 @@ def sweep(lesson: str, say: Callable[[str], None] = print) -> Path:
     if len(set(wanted)) < len(wanted):
         twin = next(name for name in wanted if wanted.count(name) > 1)
         raise CourseError(f"The sweep of {lesson} has two jobs with the key {twin}.", "Give each job its own settings.")
+    chosen = [(key, work) for key, work in jobs if (only or {}).items() <= key.items()]
+    if not chosen:
+        raise CourseError(f"No job of {lesson} has {only}.", f"Its keys look so: {wanted[0]}.")
     path, base = runs_file(lesson), base_sha256()
-    done = {_name(r["key"]): r for r in read_rows(path) if r["base_sha256"] == base and _name(r["key"]) in wanted}
-    say(f"{lesson}: {len(done)} of {len(jobs)} jobs done before")
-    for number, (key, work) in enumerate(jobs, 1):
-        if _name(key) in done:
+
+    def done() -> dict[str, dict]:  # read anew each time: a second sweep of other jobs may have written since
+        rows = {_name(r["key"]): r for r in read_rows(path) if r["base_sha256"] == base}
+        return rows if only else {name: rows[name] for name in wanted if name in rows}
+
+    def write(found: dict[str, dict]) -> None:
+        order = [name for name in wanted if name in found] + [name for name in found if name not in wanted]
+        write_jsonl(path, [found[name] for name in order])
+
+    say(f"{lesson}: {sum(_name(key) in done() for key, _ in chosen)} of {len(chosen)} jobs done before")
+    for number, (key, work) in enumerate(chosen, 1):
+        if _name(key) in done():
             continue
         started = time.monotonic()
         metrics = work()
         seconds = round(time.monotonic() - started, 1)
-        done[_name(key)] = {"key": key, "metrics": metrics, "base_sha256": base, "seconds": seconds}
-        write_jsonl(path, [done[name] for name in wanted if name in done])
-        said = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in metrics.items())
-        say(f"{number}/{len(jobs)} {_name(key)}: {said} ({seconds:.0f} s)")
-    write_jsonl(path, [done[name] for name in wanted])
+        write(done() | {_name(key): {"key": key, "metrics": metrics, "base_sha256": base, "seconds": seconds}})
+        said = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {str(v)[:60]}" for k, v in metrics.items())
+        say(f"{number}/{len(chosen)} {_name(key)}: {said} ({seconds:.0f} s)")
+    write(done())
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -93,6 +94,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     sub = command("sweep", _sweep, "run the reference runs of a lesson into data/reference; finished ones are skipped")
     sub.add_argument("lesson", nargs="?", help="such as 06_lora (default: all lessons that have a sweep)")
+    sub.add_argument(
+        "--only", nargs="+", metavar="KEY=VALUE", default=[], help="only the runs whose key says so, such as seed=1"
+    )
     sub.add_argument(
         "--model", choices=["smollm2", "course"], help="the real column instead: the same runs on one model"
     )
@@ -222,9 +226,26 @@ def _sweep(options) -> None:
         print(f"Written: {sweep(options.model, say=lambda text: print(text, flush=True))}")
         return
 
+    if options.only and not options.lesson:
+        raise CourseError("--only picks among the runs of one lesson.", "Type: course sweep 12_rlhf --only seed=1")
+    only = _pairs(options.only)
     for lesson in [options.lesson] if options.lesson else reference.lessons():
-        path = reference.sweep(lesson, say=lambda text: print(text, flush=True))
+        path = reference.sweep(lesson, say=lambda text: print(text, flush=True), only=only)
         print(f"Written: {path}")
+
+
+def _pairs(texts: list[str]) -> dict:
+    """`seed=1 part=DPO` as a dictionary; a value is read as JSON where it is JSON, else as text."""
+    found = {}
+    for text in texts:
+        name, is_pair, value = text.partition("=")
+        if not is_pair:
+            raise CourseError(f"'{text}' is not KEY=VALUE.", "Such as: --only part=DPO seed=1")
+        try:
+            found[name] = json.loads(value)
+        except json.JSONDecodeError:
+            found[name] = value
+    return found
 
 
 def _bench(options) -> None:
