@@ -1,12 +1,13 @@
 """The constitution of lesson 14, and rows that teach a small model to read it: a rule, an item, two briefs, and which keeps the rule.
 
-The briefs are made from the newspaper's own, each with at most one fault that the newsroom knows. Neither the true score nor any
-reader has a hand in them.
+The briefs are made from the newspaper's own, with faults that the newsroom knows, one a brief or several together. Neither the true
+score nor any reader has a hand in them.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from ...gazette.grammar import Item, draw_record, write_item
 from ...gazette.pages import puffed, spoiled_briefs
@@ -25,14 +26,26 @@ BROKEN = {  # fault -> the rules that it breaks
     "wrong name": {"name", "true"},
     "spliced name": {"name", "true"},
     "other event": {"true"},
+    "blend": {"true"},
     "long": {"short"},
     "unfinished": {"short"},
     "hype": {"calm"},
     "advice": {"advice"},
     "lead": {"own"},
 }
+CONTENT = (
+    "none",
+    "nameless",
+    "wrong name",
+    "spliced name",
+    "other event",
+    "blend",
+    "long",
+    "lead",
+)  # what a brief says; hype, advice and a cut come on top
+ADVICE = (" Readers should act on this now.", " Our advice is not to wait.", " You should make up your mind today.")
 SOMEBODY = {"business": "a company", "health": "a clinic", "courts": "one side", "town": "a club"}
-ANSWERS = ("A", "B")
+ANSWERS = {"pair": ("A", "B"), "one": ("right", "wrong")}  # how two briefs are judged together, and one by itself
 
 
 def briefs_with_faults(rng: random.Random, item: Item) -> dict[str, str]:
@@ -46,12 +59,15 @@ def briefs_with_faults(rng: random.Random, item: Item) -> dict[str, str]:
     words, strange = brief.split(), other.get("who").split()
     somebody = SOMEBODY[record.section]
     nameless = brief.replace(who, somebody)
+    elsewhere = write_item(other).brief().replace(other.get("who"), who)
+    blend = [*words[: len(words) // 2], *elsewhere.split()[len(elsewhere.split()) // 2 :]]
     found = {
         "none": brief,
         "nameless": nameless[0].upper() + nameless[1:],
         "wrong name": spoiled["wrong name"],
         "spliced name": brief.replace(who, " ".join([*who.split()[:-1], who.split()[-1][:4] + strange[-1][-4:]])),
-        "other event": write_item(other).brief().replace(other.get("who"), who),
+        "other event": elsewhere,
+        "blend": " ".join(blend),
         "long": spoiled["long"],
         "unfinished": " ".join(words[: rng.randint(len(words) // 2, len(words) - 1)]).rstrip(".,"),
         "hype": puffed(rng, brief),
@@ -64,7 +80,33 @@ def briefs_with_faults(rng: random.Random, item: Item) -> dict[str, str]:
     return {fault: text for fault, text in kept.items() if named or fault not in needs_name}
 
 
-def judge_prompt(text: str, first: str, second: str, rule: str | None) -> str:
-    """What the judge reads: the item, two briefs, and one rule (`None` leaves it out: the control without a constitution)."""
+def spoiled(rng: random.Random, item: Item, briefs: dict[str, str]) -> tuple[str, list[str]]:
+    """A brief with any number of faults, each planted by a coin of its own, and their names: no fault says anything about another."""
+    fault = rng.choice([f for f in CONTENT if f in briefs] + ["none"] * 3)
+    text, faults = briefs[fault], [] if fault == "none" else [fault]
+    cut, hype, advice = (rng.random() < share for share in (0.15, 0.3, 0.15))
+    if cut:
+        text = " ".join(text.split()[: rng.randint(len(text.split()) // 2, len(text.split()) - 1)]).rstrip(".,")
+        faults.append("unfinished")
+    elif advice:
+        text += rng.choice(ADVICE)
+        faults.append("advice")
+    if hype:
+        text = puffed(rng, text)
+        faults.append("hype")
+    if item.record.get("who") not in text and not {"nameless", "wrong name", "spliced name"} & set(faults):
+        faults.append("nameless")  # the cut took it, or the newspaper's own brief does without
+    return text, faults
+
+
+def broken(faults: Sequence[str]) -> set[str]:
+    """The rules that a brief with these faults breaks."""
+    return set().union(*(BROKEN[fault] for fault in faults))
+
+
+def judge_prompt(text: str, briefs: Sequence[str], rule: str | None) -> str:
+    """What the judge reads: the item, one brief or two, and one rule (`None` leaves it out: the control without a constitution)."""
     told = f"\nRule: {rule}" if rule is not None else ""
-    return f"{text}\nA: {first}\nB: {second}{told}\nWhich is better, A or B?"
+    if len(briefs) == 1:
+        return f"{text}\nBrief: {briefs[0]}{told}\nIs the brief right or wrong?"
+    return f"{text}\nA: {briefs[0]}\nB: {briefs[1]}{told}\nWhich is better, A or B?"

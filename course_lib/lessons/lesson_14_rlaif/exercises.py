@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 from ..exercise import Exercise
 
 # ------------------------------------------------------------------ exercise 1
@@ -58,15 +60,15 @@ def judge_kappa(answer) -> str | None:
     return None
 
 
-KAPPA = (
-    "def kappa(first, second):\n"
-    "    n = len(first)\n"
-    "    agreed = sum(a == b for a, b in zip(first, second)) / n\n"
-    "    labels = set(first) | set(second)\n"
-    "    chance = sum(first.count(k) / n * second.count(k) / n for k in labels)\n"
-    "    return (agreed - chance) / (1 - chance) if chance < 1 else 0.0\n\n\n"
-    "answer = kappa"
-)
+def kappa(first, second):
+    n = len(first)
+    agreed = sum(a == b for a, b in zip(first, second, strict=True)) / n
+    labels = set(first) | set(second)
+    chance = sum(first.count(k) / n * second.count(k) / n for k in labels)
+    return (agreed - chance) / (1 - chance) if chance < 1 else 0.0
+
+
+KAPPA = f"{inspect.getsource(kappa)}\n\nanswer = kappa"
 
 # ------------------------------------------------------------------ exercise 2
 
@@ -130,7 +132,7 @@ EXERCISES = [
             "Agreement by chance: for each label, the share with which the one judge gives it times the share of the other, added up.",
             "kappa = (agreement − chance) / (1 − chance); and 0 where chance is 1.",
         ),
-        KAPPA,
+        kappa,
         (
             KAPPA.replace("(agreed - chance) / (1 - chance) if chance < 1 else 0.0", "agreed"),
             KAPPA.replace("sum(first.count(k) / n * second.count(k) / n for k in labels)", "0.5"),

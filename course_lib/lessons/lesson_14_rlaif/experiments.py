@@ -1,14 +1,16 @@
-"""Reference runs of lesson 14: the judge and what it can tell, its labels, and preference training on them beside the readers'.
+"""Reference runs of lesson 14: two judges and what they can tell, AI labels, and preference training on them beside the readers'.
 
-`part` "judge" trains the judge on the newsroom's own faults and keeps its adapter in `data/reference/14_rlaif/judge`. "labels" writes
-`data/preferences/ai_labels.jsonl`. "agreement" judges the test pairs with the constitution, without it, and with its words shuffled,
-in both orders. "policy" trains a brief writer on AI labels, on half AI and half readers' labels, or on a judge that likes length; pairs,
-rate and steps are those of lesson 13, whose runs are the readers' side of the comparison. On one core the whole takes some 20 minutes.
+`part` "judge" trains a judge on the newsroom's own faults: "one" reads one brief at a time and is kept in `data/reference/14_rlaif`,
+"pair" compares two, "single" is "one" trained on briefs with one fault at most. "agreement" judges the test pairs with the constitution, without it, and with its words shuffled. "labels"
+writes `data/preferences/ai_labels.jsonl` with the judge of one brief. "policy" trains a brief writer on AI labels, on half AI and half
+readers' labels, or on a judge that likes length; pairs, rate and steps are those of lesson 13, whose runs are the readers' side of the
+comparison. On one idle core the whole takes some 30 minutes.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import platform
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -24,8 +26,8 @@ from ...data.preferences import load_preferences
 from ...measure.statistics import Interval
 from ...methods.dpo import train_dpo
 from ..lesson_13_dpo import experiments as lab
-from .constitution import BROKEN, RULES
-from .judge import contexts, load_judge, save_judge, start_of_judge, target, train_judge, verdict_logits
+from .constitution import RULES
+from .judge import contexts, load_judge, odds, save_judge, start_of_judge, target, train_judge
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 
 LESSON = "14_rlaif"
 SEEDS = (0, 1, 2)
-CONTEXTS, JUDGE_RATE = 3600, 5e-4  # pairs of spoiled briefs that the judge is trained on
+CONTEXTS, JUDGE_RATE, JUDGE_BATCH = 1600, 1e-3, 8  # pairs of spoiled briefs that a judge is trained on
+JUDGES = ("one", "pair", "single")
 CHECKED = 300  # pairs of spoiled briefs that it is tested on
 TEST_PAIRS = 299  # test pairs of the preference data
 
@@ -61,27 +64,30 @@ def constitutions() -> dict[str, list[str | None]]:
 def both_orders(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict], rules: Sequence[str | None]
 ) -> tuple[list[list[float]], list[list[float]]]:
-    """The log-odds that the judge gives the *first* reply of each row, by rule: shown as A, and shown as B."""
-    import torch
-
-    found: tuple[list[list[float]], list[list[float]]] = ([], [])
-    turned = [row | {"first": row["second"], "second": row["first"]} for row in rows]
-    with torch.inference_mode():
-        for side, shown, sign in ((0, rows, 1.0), (1, turned, -1.0)):
-            order = sorted(range(len(shown)), key=lambda i: len(shown[i]["text"]))
-            odds: list[list[float]] = [[]] * len(shown)
-            for start in range(0, len(order), 24):
-                batch = order[start : start + 24]
-                values = verdict_logits(model, tokenizer, [shown[i] for i in batch], rules)
-                for i, row in zip(batch, (sign * values).tolist(), strict=True):
-                    odds[i] = row
-            found[side].extend(odds)
-    return found
+    """The log-odds that the judge of pairs gives the *first* reply of each row, by rule: shown as A, and shown as B."""
+    as_a = odds(model, tokenizer, [[r["text"], r["first"], r["second"]] for r in rows], rules)
+    as_b = odds(model, tokenizer, [[r["text"], r["second"], r["first"]] for r in rows], rules)
+    return as_a, [[-value for value in row] for row in as_b]
 
 
-def preference(as_a: Sequence[float], as_b: Sequence[float]) -> float:
-    """The judge's preference for the first reply: log-odds, averaged over the two places and added up over the rules."""
-    return sum(a + b for a, b in zip(as_a, as_b, strict=True)) / 2
+def each_alone(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict], rules: Sequence[str | None]
+) -> tuple[list[list[float]], list[list[float]]]:
+    """The probabilities that the first and the second reply of each row are right by each rule, each read by itself."""
+    first, second = (
+        odds(model, tokenizer, [[r["text"], r[side]] for r in rows], rules) for side in ("first", "second")
+    )
+    share = [[[1 / (1 + math.exp(-value)) for value in row] for row in side] for side in (first, second)]
+    return share[0], share[1]
+
+
+def leaning(judge: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict], rules: Sequence[str | None]) -> list[list[float]]:  # fmt: skip
+    """By how much a judge prefers the first reply of each row, by rule; for pairs the place is taken out by asking in both orders."""
+    if judge != "pair":
+        first, second = each_alone(model, tokenizer, rows, rules)
+        return [[a - b for a, b in zip(*both, strict=True)] for both in zip(first, second, strict=True)]
+    as_a, as_b = both_orders(model, tokenizer, rows, rules)
+    return [[(a + b) / 2 for a, b in zip(*both, strict=True)] for both in zip(as_a, as_b, strict=True)]
 
 
 def pair_rows(split: str, labels: str = "reader") -> list[dict]:
@@ -177,90 +183,97 @@ def by_length(seed: int) -> Dataset:
 # ------------------------------------------------------------------ jobs
 
 
-def judge_job() -> dict[str, Any]:
-    """Train the judge, keep it, and test it on faults in names and wordings that it has not seen, rule by rule."""
+def judge_job(name: str) -> dict[str, Any]:
+    """Train a judge, keep it, and test it on faults in names and wordings that it has not seen, rule by rule."""
     model, tokenizer = start_of_judge()
-    train_judge(model, tokenizer, contexts("train", CONTEXTS), learning_rate=JUDGE_RATE, say=lambda line: None)
-    save_judge(model)
-    return tested()
+    rows = contexts("train", CONTEXTS, together=name != "single")
+    way, settings = "pair" if name == "pair" else "one", {"learning_rate": JUDGE_RATE, "batch_size": JUDGE_BATCH}
+    train_judge(model, tokenizer, rows, way=way, **settings)
+    save_judge(model, tokenizer, name)
+    return tested(name)
 
 
-def tested() -> dict[str, Any]:
-    """How often the kept judge is right on spoiled briefs, by rule, with the rule and without; `right` one character a case."""
-    model, tokenizer = load_judge()
-    rows = contexts("test", CHECKED)
+def tested(name: str) -> dict[str, Any]:
+    """How often a kept judge finds the brief that keeps a rule beside one that breaks it, with and without its rules; one character a case.
+
+    "apart" is with the constitution on briefs of one fault at most.
+    """
+    model, tokenizer = load_judge(name)
+    asked = {kind: (contexts("test", CHECKED), rules) for kind, rules in constitutions().items()}
+    asked["apart"] = (contexts("test", CHECKED, together=False), list(RULES.values()))
     found: dict[str, Any] = {}
-    for name, rules in constitutions().items():
-        as_a, as_b = both_orders(model, tokenizer, rows, rules)
+    for kind, (rows, rules) in asked.items():
+        values = leaning(name, model, tokenizer, rows, rules)
         for number, rule in enumerate(RULES):
             column = min(number, len(rules) - 1)
-            cases = [i for i, row in enumerate(rows) if target(row["faults"], rule) != 0.5]
-            odds = [(as_a[i][column], as_b[i][column]) for i in cases]
-            goals = [target(rows[i]["faults"], rule) for i in cases]
-            found[f"{name} {rule}"] = "".join(
-                "01"[((a + b) > 0) == (g > 0.5)] for (a, b), g in zip(odds, goals, strict=True)
-            )
-    return found | {"faults": len(BROKEN) - 1}
+            goals = [target(row["faults"], rule) for row in rows]
+            pairs = [(v[column] > 0) == (goal > 0.5) for v, goal in zip(values, goals, strict=True) if goal != 0.5]
+            found[f"{kind} {rule}"] = "".join("01"[ok] for ok in pairs)
+    return found
 
 
 def labels_job() -> dict[str, Any]:
     """Label the training pairs of all seeds and the test pairs, and write the file with processor and versions."""
-    model, tokenizer = load_judge()
     wanted = set().union(*(lab.reader_pairs(seed)["id"] for seed in SEEDS))
     rows = [row for row in pair_rows("train") if row["id"] in wanted] + pair_rows("test")
-    as_a, as_b = both_orders(model, tokenizer, rows, list(RULES.values()))
-    told = []
-    for row, a, b in zip(rows, as_a, as_b, strict=True):
-        odds = preference(a, b)
-        told.append(
-            {
-                "id": row["id"],
-                "prefers": "chosen" if odds > 0 else "rejected",
-                "odds": round(odds, 3),
-                "turns": (sum(a) > 0) != (sum(b) > 0),
-            }
-        )
+    first, second = each_alone(*load_judge(), rows, list(RULES.values()))
+    told = [
+        {"id": row["id"], "prefers": "chosen" if sum(a) > sum(b) else "rejected", "first": round(sum(a), 3), "second": round(sum(b), 3)}
+        for row, a, b in zip(rows, first, second, strict=True)
+    ]  # fmt: skip
     facts = {"made_with": {name: version(name) for name in ("torch", "transformers")} | {"machine": platform.machine()}}
     write_jsonl(labels_file(), [facts, *told])
     ai_labels.cache_clear()
-    return {"pairs": len(told), "turns": sum(t["turns"] for t in told)}
+    return {"pairs": len(told), "with_readers": sum(t["prefers"] == "chosen" for t in told)}
 
 
-def agreement_job() -> dict[str, Any]:
-    """The judge on the test pairs, with the constitution and its controls: `a`, `b` the summed log-odds in either place."""
-    model, tokenizer = load_judge()
-    rows = pair_rows("test")
+def agreement_job(name: str) -> dict[str, Any]:
+    """A judge on the test pairs, with the constitution and its controls: by how much it prefers the first reply; `gold`, the truth's choice.
+
+    By rule with the constitution, `rule …`. `a` and `b`, of the judge of pairs, are its summed log-odds with the first reply at A and at B.
+    """
+    rows, (model, tokenizer) = pair_rows("test"), load_judge(name)
     found: dict[str, Any] = {"ids": [r["id"] for r in rows], "gold": [r["gold"] for r in rows]}
-    for name, rules in constitutions().items():
-        as_a, as_b = both_orders(model, tokenizer, rows, rules)
-        found[f"{name} a"] = [round(sum(v), 2) for v in as_a]
-        found[f"{name} b"] = [round(sum(v), 2) for v in as_b]
+    for kind, rules in constitutions().items():
+        values = leaning(name, model, tokenizer, rows, rules)
+        found[kind] = [round(sum(v), 3) for v in values]
+        if kind == "constitution":
+            found |= {f"rule {rule}": [round(v[number], 3) for v in values] for number, rule in enumerate(RULES)}
+    if name == "pair":
+        for place, values in zip("ab", both_orders(model, tokenizer, rows, list(RULES.values())), strict=True):
+            found[place] = [round(sum(v), 3) for v in values]
     return found
 
 
 def policy_job(labels: str, seed: int) -> dict[str, Any]:
-    """DPO on labels of one kind, measured as in lesson 13; `judge` is the judge's own preference for it over the writer, 0 to 1."""
+    """DPO on labels of one kind, measured as in lesson 13; `judge` is 1 where the judge prefers its reply to the writer's."""
     pairs = {"AI": partial(ai_pairs, seed), "mixed": partial(ai_pairs, seed, 0.5), "length": partial(by_length, seed)}
     model, tokenizer = lab.fresh()
     options = {"learning_rate": lab.RATE, "beta": lab.BETA, "batch_size": lab.BATCH, "quiet": True}
     run = train_dpo(lab.plain(pairs[labels]()), model=model, tokenizer=tokenizer, seed=seed, **options)
     texts = lab.replies(run.model, run.tokenizer, seed)
-    before = lab.replies(*lab.writer(), seed)
-    rows = [
-        {"text": row["text"], "first": new, "second": old}
-        for row, new, old in zip(lab.test_prompts(), texts, before, strict=True)
-    ]
-    votes = [preference(a, b) for a, b in zip(*both_orders(*load_judge(), rows, list(RULES.values())), strict=True)]
-    own = {"judge": "".join("01"[vote > 0] for vote in votes)}
+    own = {"judge": "".join("01"[vote > 0] for vote in judged(texts, lab.replies(*lab.writer(), seed)))}
     return lab.measured(run.model, run.tokenizer, seed, texts) | lab.cost(run) | own
+
+
+def judged(new: Sequence[str], old: Sequence[str]) -> list[float]:
+    """By how much the judge prefers new replies to old ones, to the test prompts of lesson 13."""
+    rows = [
+        {"text": row["text"], "first": a, "second": b} for row, a, b in zip(lab.test_prompts(), new, old, strict=True)
+    ]
+    return [sum(values) for values in leaning("one", *load_judge(), rows, list(RULES.values()))]
 
 
 def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     """The reference runs of the lesson, in the order in which they need each other."""
-    yield {"part": "judge"}, judge_job
-    yield {"part": "agreement"}, agreement_job
+    yield {"part": "judge", "judge": "one"}, partial(judge_job, "one")
     yield {"part": "labels"}, labels_job
+    yield {"part": "agreement", "judge": "one"}, partial(agreement_job, "one")
     for seed in SEEDS:
         yield {"part": "policy", "labels": "AI", "seed": seed}, partial(policy_job, "AI", seed)
-        yield {"part": "policy", "labels": "mixed", "seed": seed}, partial(policy_job, "mixed", seed)
+    for name in JUDGES[1:]:
+        yield {"part": "judge", "judge": name}, partial(judge_job, name)
+        yield {"part": "agreement", "judge": name}, partial(agreement_job, name)
     yield {"part": "policy", "labels": "length", "seed": 0}, partial(policy_job, "length", 0)
+    for seed in SEEDS:
+        yield {"part": "policy", "labels": "mixed", "seed": seed}, partial(policy_job, "mixed", seed)

@@ -7,70 +7,129 @@ from typing import Any
 
 from ...measure.preferences import win_rate
 from ...measure.statistics import Interval, difference_interval, mean_interval
+from ..claims import percent, points
 from ..lesson_13_dpo import shown as dpo
-from .constitution import RULES
-from .experiments import LESSON, ai_labels, at_random, constitutions, kappa_interval
+from .constitution import RULES, broken
+from .experiments import LESSON, at_random, constitutions, kappa_interval
 
 CONDITIONS = tuple(constitutions())
+TITLES = {"one": "one brief at a time", "pair": "two briefs at once"}
 
 
-def part(runs: list[dict], name: str) -> dict[str, Any]:
+def part(runs: list[dict], name: str, **wanted: Any) -> dict[str, Any]:
     """The metrics of the one run of a part."""
-    return next(r["metrics"] for r in runs if r["key"]["part"] == name)
+    wanted = {"part": name} | wanted
+    return next(r["metrics"] for r in runs if wanted.items() <= r["key"].items())
 
 
-def right(runs: list[dict], condition: str, rule: str | None = None) -> Interval:
-    """The share of planted faults that the judge sees, for one rule or for all."""
-    found = part(runs, "judge")
+def right(runs: list[dict], judge: str, condition: str, rule: str | None = None) -> Interval:
+    """The share of pairs in which a judge finds the brief that keeps a rule beside one that breaks it, for one rule or for all."""
+    found = part(runs, "judge", judge=judge)
     bits = "".join(found[f"{condition} {name}"] for name in ([rule] if rule else RULES))
     return mean_interval([float(bit) for bit in bits])
 
 
 def rules_figure(runs: list[dict]) -> str:
-    """How often the judge is right on planted faults, by rule, with the constitution and its controls; returns the summary."""
+    """How often each judge is right on planted faults, by rule, with the constitution and its controls; returns the summary."""
     import matplotlib.pyplot as plt
 
-    _, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    _, both = plt.subplots(1, 2, figsize=(9.6, 3.6), layout="constrained", sharey=True)
     marks = {"constitution": ("o", "#A6761D"), "shuffled": ("s", "#888888"), "deleted": ("^", "#bbbbbb")}
-    for shift, condition in zip((-0.2, 0.0, 0.2), CONDITIONS, strict=True):
-        found = [right(runs, condition, rule) for rule in RULES]
-        bars = [[100 * (f.value - f.low) for f in found], [100 * (f.high - f.value) for f in found]]
-        shape, tint = marks[condition]
-        places = [n + shift for n in range(len(RULES))]
-        axes.errorbar(
-            places, [100 * f.value for f in found], yerr=bars, fmt=shape, color=tint, capsize=3, label=condition
-        )
-    axes.axhline(50, color="#999999", ls="--", lw=1)
-    axes.set_xticks(range(len(RULES)), list(RULES))
-    axes.set_ylabel("right on planted faults, %")
-    axes.set_title("What the judge sees with its rules, with shuffled words, with none", loc="left")
-    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    for axes, (way, title) in zip(both, TITLES.items(), strict=True):
+        for shift, condition in zip((-0.2, 0.0, 0.2), CONDITIONS, strict=True):
+            found = [right(runs, way, condition, rule).scaled(100) for rule in RULES]
+            bars = [[f.value - f.low for f in found], [f.high - f.value for f in found]]
+            shape, tint = marks[condition]
+            places = [n + shift for n in range(len(RULES))]
+            axes.errorbar(
+                places, [f.value for f in found], yerr=bars, fmt=shape, color=tint, capsize=3, label=condition
+            )
+        axes.axhline(50, color="#999999", ls="--", lw=1)
+        axes.set_xticks(range(len(RULES)), list(RULES))
+        axes.set_title(title, loc="left", fontsize=10)
+    both[0].set_ylabel("right on planted faults, %")
+    both[0].legend(frameon=False, fontsize=9, loc="lower left")
     plt.show()
-    told = "; ".join(f"{c} {100 * right(runs, c).value:.0f} %" for c in CONDITIONS)
-    return f"Right on planted faults over all six rules: {told}; chance is 50 %."
+    told = "; ".join(
+        f"{title}: " + ", ".join(f"{c} {100 * right(runs, way, c).value:.0f} %" for c in CONDITIONS)
+        for way, title in TITLES.items()
+    )
+    return f"Right on planted faults over all six rules. {told}. Chance is 50 %."
 
 
-def votes(runs: list[dict], condition: str) -> list[str]:
-    """Which reply of each test pair the judge prefers, both orders taken together."""
-    found = part(runs, "agreement")
-    sums = zip(found[f"{condition} a"], found[f"{condition} b"], strict=True)
-    return ["first" if a + b > 0 else "second" for a, b in sums]
+def verdict_map(faults: Sequence[str], chances: Sequence[Sequence[float]]) -> str:
+    """Briefs of one item by rules: the probability that a brief is right, a ring where it really breaks the rule; returns the summary."""
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+    shown = axes.imshow(chances, vmin=0, vmax=1, cmap="cividis", aspect="auto")
+    for y, fault in enumerate(faults):
+        for x, rule in enumerate(RULES):
+            dark = chances[y][x] < 0.5
+            axes.text(
+                x, y, f"{chances[y][x]:.2f}", ha="center", va="center", fontsize=8, color="white" if dark else "black"
+            )
+            if rule in broken([fault]):
+                axes.plot(x, y, "o", ms=24, mfc="none", mec="#D55E00", mew=2)
+    axes.set_xticks(range(len(RULES)), list(RULES))
+    axes.set_yticks(range(len(faults)), list(faults))
+    axes.set_title("P(right), by brief and rule; rings: rules really broken", loc="left", fontsize=10)
+    plt.colorbar(shown, ax=axes, label="the judge's P(right)")
+    plt.show()
+    cells = [(chances[y][x], rule in broken([f])) for y, f in enumerate(faults) for x, rule in enumerate(RULES)]
+    breaks, keeps = ([chance for chance, is_broken in cells if is_broken == kind] for kind in (True, False))
+    return f"Mean P(right) is {sum(breaks) / len(breaks):.2f} where the rule is broken (rings) and {sum(keeps) / len(keeps):.2f} where it is kept."
 
 
-def agreement(runs: list[dict], condition: str, other: str) -> Interval:
-    """Kappa of the judge with the truth ("gold", its ties left out) or with the readers."""
-    found = part(runs, "agreement")
+def votes(runs: list[dict], judge: str, condition: str = "constitution") -> list[str]:
+    """Which reply of each test pair a judge prefers; the judge of pairs with its two orders taken together, or only "a" or "b"."""
+    return ["first" if value > 0 else "second" for value in part(runs, "agreement", judge=judge)[condition]]
+
+
+def agreement(runs: list[dict], judge: str, condition: str, other: str) -> Interval:
+    """Kappa of a judge with the truth ("gold", its ties left out) or with the readers; condition "a" is one order alone."""
+    found = part(runs, "agreement", judge=judge)
     theirs = found["gold"] if other == "gold" else ["first"] * len(found["ids"])
     kept = [i for i, vote in enumerate(theirs) if vote]
-    ids, mine = [found["ids"][i] for i in kept], votes(runs, condition)
+    ids, mine = [found["ids"][i] for i in kept], votes(runs, judge, condition)
     one, _ = at_random(ids, [mine[i] for i in kept])
     two, _ = at_random(ids, [theirs[i] for i in kept])
     return kappa_interval(one, two)
 
 
+def turns(runs: list[dict]) -> Interval:
+    """The share of test pairs in which the judge of pairs changes its mind when the two briefs change places."""
+    return mean_interval(
+        [float(a != b) for a, b in zip(votes(runs, "pair", "a"), votes(runs, "pair", "b"), strict=True)]
+    )
+
+
+def says_a(runs: list[dict]) -> Interval:
+    """How often the judge of pairs says A, over both orders; without a bias for a place it is one half."""
+    found = part(runs, "agreement", judge="pair")
+    return mean_interval([float(value > 0) for value in found["a"]] + [float(value < 0) for value in found["b"]])
+
+
+def place_figure(runs: list[dict]) -> str:
+    """The two answers of the judge of pairs to each test pair, one axis an order; returns the summary."""
+    import matplotlib.pyplot as plt
+
+    found = part(runs, "agreement", judge="pair")
+    _, axes = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
+    tint = ["#D55E00" if (a > 0) != (b > 0) else "#A6761D" for a, b in zip(found["a"], found["b"], strict=True)]
+    axes.scatter(found["a"], found["b"], s=12, c=tint, alpha=0.7)
+    axes.axhline(0, color="#999999", lw=1)
+    axes.axvline(0, color="#999999", lw=1)
+    axes.set_xlabel("log-odds of the first brief, shown as A")
+    axes.set_ylabel("log-odds of the same brief, shown as B")
+    axes.set_title(f"{100 * turns(runs).value:.0f} % of verdicts turn with the place (orange)", loc="left", fontsize=10)
+    plt.show()
+    return f"Each point is a pair, asked in both orders: {percent(turns(runs), 0)} turn with the place; A is said in {percent(says_a(runs), 0)}."
+
+
 def readers_agreement(runs: list[dict]) -> Interval:
     """Kappa of the readers with the truth, on the same test pairs."""
-    found = part(runs, "agreement")
+    found = part(runs, "agreement", judge="one")
     kept = [i for i, vote in enumerate(found["gold"]) if vote]
     ids = [found["ids"][i] for i in kept]
     one, _ = at_random(ids, ["first"] * len(ids))
@@ -79,12 +138,14 @@ def readers_agreement(runs: list[dict]) -> Interval:
 
 
 def agreement_table(runs: list[dict]) -> str:
-    """Kappa with truth and readers, for the judge, its controls and the readers."""
-    lines = [f"{'who':24s} kappa with the truth       kappa with the readers", "-" * 72]
-    for condition in CONDITIONS:
-        gold, readers = agreement(runs, condition, "gold"), agreement(runs, condition, "readers")
-        lines.append(f"judge, {condition:17s} {_short(gold):26s} {_short(readers)}")
-    lines.append(f"{'readers':24s} {_short(readers_agreement(runs)):26s} –")
+    """Kappa with truth and readers, for the judges, their controls and the readers."""
+    lines = [f"{'who':34s} kappa with the truth     kappa with the readers", "-" * 82]
+    rows = [(way, c, f"{TITLES[way]}, {c}") for way in TITLES for c in CONDITIONS]
+    rows.insert(3, ("pair", "a", f"{TITLES['pair']}, one order only"))
+    for way, condition, name in rows:
+        gold, readers = (agreement(runs, way, condition, other) for other in ("gold", "readers"))
+        lines.append(f"{name:34s} {_short(gold):24s} {_short(readers)}")
+    lines.append(f"{'the readers':34s} {_short(readers_agreement(runs)):24s} –")
     return "\n".join(lines)
 
 
@@ -105,6 +166,17 @@ def safe(metrics: Sequence[dict[str, Any]]) -> list[list[float]]:
     return [[float(c) for c in m["harmless"]] for m in metrics]
 
 
+def harmless_rate(runs: list[dict], dpo_runs: list[dict], name: str) -> Interval:
+    """The share of an arm's replies that neither shout nor advise, over seeds and prompts."""
+    return mean_interval(safe(arm(runs, dpo_runs, name)))
+
+
+def words(runs: list[dict], dpo_runs: list[dict], name: str) -> float:
+    """Words a reply, over the seeds of an arm."""
+    found = arm(runs, dpo_runs, name)
+    return sum(m["words"] for m in found) / len(found)
+
+
 def against(runs: list[dict], dpo_runs: list[dict], first: str, second: str, field: str = "scores") -> Interval:
     """The difference of two arms, paired by prompt and seed: true scores, or the harmless rate."""
     one, other = arm(runs, dpo_runs, first), arm(runs, dpo_runs, second)
@@ -123,7 +195,7 @@ def arms_table(runs: list[dict], dpo_runs: list[dict], names: Sequence[str] = ("
     for name in names:
         found = arm(runs, dpo_runs, name)
         score = mean_interval([m["scores"] for m in found])
-        clean, words = mean_interval(safe(found)), sum(m["words"] for m in found) / len(found)
+        clean = mean_interval(safe(found))
         line = f"{name:10s} {len(found):5d}  {score.value:10.3f}"
         if name == "SFT":
             line += f"  {'–':24s}  {'–':>8s}"
@@ -133,7 +205,7 @@ def arms_table(runs: list[dict], dpo_runs: list[dict], names: Sequence[str] = ("
             won = win_rate([m["scores"] for m in found], before)
             line += f"  {rise.value:+.3f} ({rise.low:+.3f} to {rise.high:+.3f})  {100 * won.value:6.0f} %"
         lines.append(
-            f"{line}  {100 * clean.value:3.0f} % ({100 * clean.low:.0f}–{100 * clean.high:.0f})    {words:5.1f}"
+            f"{line}  {100 * clean.value:3.0f} % ({100 * clean.low:.0f}–{100 * clean.high:.0f})    {words(runs, dpo_runs, name):5.1f}"
         )
     return "\n".join(lines)
 
@@ -192,18 +264,18 @@ def _rate(found: Interval) -> str:
 
 def verdicts(runs: list[dict], dpo_runs: list[dict]) -> str:
     """The five expectations of the lesson, each with its figures and whether it came true."""
-    seen = {c: right(runs, c) for c in CONDITIONS}
-    turned = sum(row["turns"] for row in ai_labels().values()) / len(ai_labels())
-    gold, readers = agreement(runs, "constitution", "gold"), readers_agreement(runs)
+    seen = {c: right(runs, "one", c) for c in CONDITIONS}
+    turned = turns(runs)
+    gold, readers = agreement(runs, "one", "constitution", "gold"), readers_agreement(runs)
     clean = against(runs, dpo_runs, "AI", "readers", "harmless")
     score = against(runs, dpo_runs, "AI", "readers")
     told = [
         (f"1. right on planted faults: {', '.join(f'{c} {100 * f.value:.0f} %' for c, f in seen.items())}",
          seen["constitution"].low > 0.5 and max(seen[c].value for c in CONDITIONS[1:]) < seen["constitution"].low),
-        (f"2. the judge changes its mind with the order in {100 * turned:.0f} % of pairs", turned > 0),
+        (f"2. asked of two briefs, {percent(turned, 0)} of the verdicts turn with the place", turned.value > 0.1),
         (f"3. kappa with the truth {_short(gold)}, the readers' {_short(readers)}", gold.low > 0 and gold.value < readers.value),
-        (f"4. harmless, AI less readers: {100 * clean.value:+.0f} points ({100 * clean.low:+.0f} to {100 * clean.high:+.0f})", clean.low > 0),
-        (f"5. true score, AI less readers: {score.value:+.3f} ({score.low:+.3f} to {score.high:+.3f})", score.value <= 0),
+        (f"4. harmless, AI less readers: {points(clean)}", clean.low > 0),
+        (f"5. true score, AI less readers: {score:+.3f}", score.value <= 0),
     ]  # fmt: skip
     return "\n".join(f"{line}   {ok}" for line, ok in told)
 

@@ -1,0 +1,132 @@
+"""What lesson 14 says about its measurements, recomputed from the committed reference runs."""
+
+from __future__ import annotations
+
+from ...measure.statistics import Interval
+from ..claims import percent, points
+from ..reference import runs
+from . import shown
+from .constitution import RULES
+from .experiments import LESSON
+
+
+def _dpo() -> list[dict]:
+    return runs("13_dpo")
+
+
+def _signed(found: Interval, digits: int = 2) -> str:
+    return f"{found:+.{digits}f}".replace("-", "−")
+
+
+def _points(found: Interval) -> str:
+    return points(found).replace("-", "−")
+
+
+def faults() -> str:
+    """Planted faults, over all rules."""
+    one, pair = (shown.right(runs(LESSON), way, "constitution") for way in shown.TITLES)
+    assert one.low > 0.5
+    return (
+        f"Reading one brief at a time, the judge finds the brief that keeps the rule in {percent(one, 0)} of the pairs; "
+        f"comparing two at once, in {percent(pair, 0)}"
+    )
+
+
+def controls() -> str:
+    """Without rules, and with their words shuffled."""
+    deleted, shuffled = (shown.right(runs(LESSON), "one", c) for c in ("deleted", "shuffled"))
+    return f"Without any rule it is right in {percent(deleted, 0)}, with shuffled words in {percent(shuffled, 0)}"
+
+
+def by_rule() -> str:
+    """The easiest and the hardest rule."""
+    found = {rule: shown.right(runs(LESSON), "one", "constitution", rule) for rule in RULES}
+    easy, hard = (pick(found, key=lambda rule: found[rule].value) for pick in (max, min))
+    return f"The easiest rule is *{easy}* ({percent(found[easy], 0)}), the hardest *{hard}* ({percent(found[hard], 0)})"
+
+
+def kappa_truth() -> str:
+    """Agreement with the truth, beside the readers'."""
+    gold, readers = shown.agreement(runs(LESSON), "one", "constitution", "gold"), shown.readers_agreement(runs(LESSON))
+    return f"The judge's kappa with the truth is {_signed(gold)}, the readers' own is {_signed(readers)}"
+
+
+def kappa_readers() -> str:
+    """Agreement with the readers."""
+    return f"With the readers it is {_signed(shown.agreement(runs(LESSON), 'one', 'constitution', 'readers'))}"
+
+
+def kappa_controls() -> str:
+    """Agreement of the controls with the truth."""
+    deleted, shuffled = (shown.agreement(runs(LESSON), "one", c, "gold") for c in ("deleted", "shuffled"))
+    return f"Without its rules the judge agrees with the truth by {_signed(deleted)}, with shuffled words by {_signed(shuffled)}"
+
+
+def place() -> str:
+    """The bias for a place."""
+    return (
+        f"{percent(shown.turns(runs(LESSON)), 0)} of the verdicts turn when the two briefs change places, and the judge says A in "
+        f"{percent(shown.says_a(runs(LESSON)), 0)} of all answers"
+    )
+
+
+def swapped() -> str:
+    """Asking twice."""
+    once, twice = (shown.agreement(runs(LESSON), "pair", c, "gold") for c in ("a", "constitution"))
+    return f"Kappa with the truth is {_signed(once)} in one order and {_signed(twice)} over both"
+
+
+def one_or_two() -> str:
+    """The two ways to ask."""
+    one, pair = (shown.agreement(runs(LESSON), way, "constitution", "gold") for way in shown.TITLES)
+    return f"Asked about one brief at a time there is no place to prefer, and kappa is {_signed(one)} against {_signed(pair)}"
+
+
+def ai_readers() -> str:
+    """True score: AI labels beside the readers'."""
+    found, dpo = runs(LESSON), _dpo()
+    ai, readers = (shown.against(found, dpo, name, "SFT") for name in ("AI", "readers"))
+    both, seeds = shown.against(found, dpo, "AI", "readers"), len(shown.arm(found, dpo, "AI"))
+    return (
+        f"Over {seeds} seeds AI labels change the writer's true score by {_signed(ai, 3)}, the readers' labels by {_signed(readers, 3)}; "
+        f"paired by seed and prompt, AI less readers is {_signed(both, 3)}"
+    )
+
+
+def ai_harmless() -> str:
+    """Harmlessness: AI labels beside the readers'."""
+    found, dpo = runs(LESSON), _dpo()
+    rates = {name: shown.harmless_rate(found, dpo, name) for name in ("SFT", "readers", "AI")}
+    told = ", ".join(f"{percent(rates[n], 0)} {t}" for n, t in (("SFT", "of the writer's briefs"), ("readers", "after the readers' labels"), ("AI", "after AI labels")))  # fmt: skip
+    return f"Harmless are {told}; AI less readers is {_points(shown.against(found, dpo, 'AI', 'readers', 'harmless'))}"
+
+
+def mixed() -> str:
+    """Half and half."""
+    found, dpo = runs(LESSON), _dpo()
+    return (
+        f"Half AI, half readers: {_signed(shown.against(found, dpo, 'mixed', 'SFT'), 3)} over the writer, "
+        f"{percent(shown.harmless_rate(found, dpo, 'mixed'), 0)} harmless"
+    )
+
+
+def length() -> str:
+    """The judge that counts words."""
+    found, dpo = runs(LESSON), _dpo()
+    before, after = (shown.words(found, dpo, name) for name in ("SFT", "length"))
+    change = shown.against(found, dpo, "length", "SFT")
+    assert after > before
+    return f"Briefs grow from {before:.1f} to {after:.1f} words, and the true score changes by {_signed(change, 3)} (one seed)"
+
+
+def circle() -> str:
+    """The judge's own verdict and the truth."""
+    found, dpo = runs(LESSON), _dpo()
+    own, truth = shown.judged_wins(found, "AI"), shown.true_wins(found, dpo, "AI")
+    return f"The judge prefers the policy that it has trained to the writer in {percent(own, 0)} of prompts; by the true score it wins in {percent(truth, 0)}"
+
+
+CLAIMS = [
+    faults, controls, by_rule, kappa_truth, kappa_readers, kappa_controls, place, swapped, one_or_two, ai_readers, ai_harmless, mixed,
+    length, circle,
+]  # fmt: skip
