@@ -104,7 +104,7 @@ def what_it_costs() -> str:
     assert rloo["policy"] + rloo["reward model"] > 2 * dpo["policy"]
     return (
         f"A DPO run reads {dpo['pairs']:,} labelled pairs and samples nothing; RLOO samples {rloo['sampled']:,} replies, and its reward model "
-        f"has read {rloo['pairs']:,} pairs. In token passes, sampling counted, it is {dpo['policy']:.1f} million against "
+        f"has read {rloo['pairs']:,} pairs, {rloo['pairs'] / dpo['pairs']:.0f} times as many. In token passes, sampling counted, it is {dpo['policy']:.1f} million against "
         f"{rloo['policy']:.1f} million for the policy and {rloo['reward model']:.1f} million for the reward model"
     )
 
