@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 from .. import checks
 from ..exercise import Exercise
+from . import solutions
 
 
 def judge_leave_one_out(answer) -> str | None:
@@ -86,14 +88,6 @@ def judge_clipped(answer) -> str | None:
 FAR = 6.0  # nats
 
 
-def reach(nats: float = FAR) -> int:
-    """The smallest n whose bound ln n − (n − 1)/n reaches so many nats."""
-    n = 1
-    while math.log(n) - (n - 1) / n < nats:
-        n += 1
-    return n
-
-
 def judge_reach(answer) -> str | None:
     """How many replies best-of-n must choose from to go as far as `FAR` nats."""
     known = (
@@ -106,7 +100,7 @@ def judge_reach(answer) -> str | None:
         (math.log(FAR) - (FAR - 1) / FAR, "that is the bound for n = 6. Here the bound is given and n is asked for."),
     )
     otherwise = f"put your number into ln n − (n − 1)/n: it does not give {FAR:g}."
-    return checks.number(answer, reach(), tolerance=0.01, known=known, otherwise=otherwise)
+    return checks.number(answer, solutions.reach(FAR), tolerance=0.01, known=known, otherwise=otherwise)
 
 
 CAUSES = {"A": "hacked", "B": "rate", "C": "leash", "D": "cut"}
@@ -132,8 +126,7 @@ EXERCISES = [
             "rewards.sum(1, keepdim=True) has one sum a prompt. What must be taken off it, so that only the others are left?",
             "How many others are there? Try your function on one prompt with rewards 1, 0 by hand: the advantages are 1 and −1.",
         ),
-        "def advantages(rewards):\n    others = rewards.sum(1, keepdim=True) - rewards\n"
-        "    return rewards - others / (rewards.shape[1] - 1)\n\n\nanswer = advantages",
+        solutions.advantages,
         (
             "answer = lambda rewards: rewards - rewards.mean(1, keepdim=True)",
             "answer = lambda rewards: rewards - (rewards.sum(1, keepdim=True) - rewards) / rewards.shape[1]",
@@ -149,8 +142,7 @@ EXERCISES = [
             "Two candidates: ratio · advantage, and the same with the ratio held between 1 − clip and 1 + clip (torch has clamp).",
             "Write both down for ratio 1.5 with advantage 2 and with advantage −2. Which of the two keeps a gradient where one is wanted?",
         ),
-        "import torch\n\n\ndef clipped(ratio, advantage, clip):\n    held = ratio.clamp(1 - clip, 1 + clip)\n"
-        "    return torch.minimum(ratio * advantage, held * advantage)\n\n\nanswer = clipped",
+        solutions.clipped,
         (
             "answer = lambda ratio, advantage, clip: ratio.clamp(1 - clip, 1 + clip) * advantage",
             "import torch\nanswer = lambda ratio, advantage, clip: torch.maximum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)",
@@ -166,7 +158,7 @@ EXERCISES = [
             "For a large n the second term, (n − 1)/n, is almost a number that you know.",
             "Then ln n must make up for it. Check your n by putting it into the bound.",
         ),
-        "import math\n\nn = 1\nwhile math.log(n) - (n - 1) / n < 6:\n    n += 1\nanswer = n",
+        f"{inspect.getsource(solutions.reach)}\n\nanswer = reach()",
         (
             "import math\nanswer = math.exp(6)",
             "answer = 64",
