@@ -9,7 +9,7 @@ from typing import Any
 
 from ...measure.preferences import win_rate
 from ...measure.statistics import difference_interval, mean_interval
-from .experiments import BETA, COUNTS, WATCHED
+from .experiments import BETA, COUNTS, WATCHED, gold, scored, test_prompts
 
 READERS = {"biased": "#D55E00", "unbiased": "#0072B2"}  # lesson 11's colours of the two
 WINDOW = 5  # steps over which a course is averaged
@@ -38,13 +38,22 @@ def arms(runs: list[dict]) -> dict[str, list[dict[str, Any]]]:
     return {name: found for name, found in named.items() if found}
 
 
+def unwritten() -> dict[str, list[float]]:
+    """True scores of what needs no model, on the test prompts: the item's first sentence, copied, and the newspaper's own brief."""
+    rows = test_prompts()
+    return {
+        "the lead, copied": scored(gold, rows, [row["lead"] for row in rows]),
+        "the paper's brief": scored(gold, rows, [row["brief"] for row in rows]),
+    }
+
+
 def table(runs: list[dict]) -> str:
-    """One line an arm: true score, its gain over the writer's and the win rate against it, shouting, words."""
+    """One line an arm: true score, its gain over the writer's and the win rate against it, shouting, words; then what needs no model."""
     found = arms(runs)
     start = [m["gold"] for m in found["brief writer"]]
     lines = [
-        f"{'arm':21s}seeds  true score            gain over the writer     win rate            shouting  words",
-        "-" * 106,
+        f"{'arm':21s}seeds  true score            gain over the writer       win rate            shouting  words",
+        "-" * 108,
     ]
     for name, seeds in found.items():
         after = [m["gold"] for m in seeds]
@@ -54,8 +63,9 @@ def table(runs: list[dict]) -> str:
             gain = f"{difference_interval(after, start[: len(after)]):+.3f}"
             won = f"{win_rate(after, start[: len(after)]):.2f}"
         lines.append(
-            f"{name:21s}{len(seeds):5d}  {mean_interval(after):.3f}  {gain:24s} {won:19s} {100 * shout:6.0f} % {words:6.1f}"
+            f"{name:21s}{len(seeds):5d}  {mean_interval(after):.3f}  {gain:26s} {won:19s} {100 * shout:6.0f} % {words:6.1f}"
         )
+    lines += [f"{name:21s}{'–':>5s}  {mean_interval(scores):.3f}" for name, scores in unwritten().items()]
     return "\n".join(lines)
 
 
