@@ -239,9 +239,11 @@ def beta_figure(runs: list[dict], own: tuple[float, float, float]) -> str:
     panels[1].axhline(before.value, color="#E69F00", ls="--", lw=1.2, label="before (SFT)")
     panels[1].axhspan(before.low, before.high, color="#E69F00", alpha=0.12, lw=0)
     panels[0].legend(frameon=False, fontsize=9, loc="lower left")
-    panels[1].legend(*[found[:1] for found in panels[1].get_legend_handles_labels()], frameon=False, fontsize=9, loc="lower left")  # fmt: skip
-    panels[0].set_title("A larger beta stays nearer the start", loc="left", fontsize=10)
-    panels[1].set_title("but the intervals tell no beta apart", loc="left", fontsize=10)
+    handles, labels = panels[1].get_legend_handles_labels()
+    place = labels.index("before (SFT)")
+    panels[1].legend([handles[place]], [labels[place]], frameon=False, fontsize=9, loc="lower left")
+    panels[0].set_title("A larger beta stays nearer, by the means", loc="left", fontsize=10)
+    panels[1].set_title("β = 1 is worth less than β = 0.1 (paired)", loc="left", fontsize=10)
     plt.show()
     told = "; ".join(
         f"beta {b:g}: {mean(runs, 'DPO', 'own', b).value:.1f} nats, true score {mean(runs, 'DPO', 'scores', b).value:.2f}"
