@@ -15,6 +15,7 @@ import course_lib as cl
 from course_lib.base.errors import CourseError
 from course_lib.measure import scoreboard
 from course_lib.measure.evaluation import Result
+from course_lib.measure.statistics import Interval
 from course_lib.workshop import cli, doctor, notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -199,6 +200,16 @@ def test_a_row_is_kept_replaced_and_shown(elsewhere, monkeypatch):
     assert "| 06_lora | LoRA | 95.0 | 90.0–97.0 | 300 | 90.0 |" in scoreboard.table(own)
     monkeypatch.setattr(scoreboard, "base_sha256", lambda: "another")
     assert "LoRA (old base)" in scoreboard.table(own)
+
+
+def test_a_row_of_preference_training_shows_its_true_score_and_no_accuracy(elsewhere):
+    score, won, far = Interval(0.183, 0.142, 0.224), Interval(0.56, 0.44, 0.68), Interval(1.4, 1.1, 1.7)
+    row = cl.scoreboard.record("DPO", None, score, lesson="13_dpo", gold=score, win_rate=won, kl=far)
+    head, _, line = scoreboard.table([row]).splitlines()
+    assert "true score" in head and "accuracy" not in head
+    assert "| 0.183 (0.142 to 0.224) | 0.56 (0.44 to 0.68) | 1.4 (1.1 to 1.7) |" in line
+    both = scoreboard.table([row, cl.scoreboard.record("LoRA", None, Result(0.9, 0.85, 0.93, 300, [], []))])
+    assert "accuracy" in both and "18.3" not in both and "| 90.0 | 85.0–93.0 | 300 | – | – | – |" in both
 
 
 def test_reset_deletes_one_lesson_or_all(elsewhere, capsys):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from course_lib.base.paths import home
-from course_lib.lessons.lesson_12_rlhf import experiments, picture
+from course_lib.lessons.lesson_12_rlhf import exercises, experiments, picture, shown, solutions
 
 HAND = (
     "END, WORDS",
@@ -108,3 +108,38 @@ def test_the_picture_says_what_it_shows():
     figure, axes = pyplot.subplots()
     assert "advantage" in picture.draw(axes)
     pyplot.close(figure)
+
+
+def run(part, seed=0, steps=10, **key):
+    history = {name: [float(seed + i) for i in range(steps)] for name in experiments.WATCHED}
+    metrics = {"gold": [0.1, 0.2, 0.3 + seed], "shouts": 0.5, "words": 12.0, "history": history, "replies": ["a"]}
+    return {"key": {"part": part, "seed": seed} | key, "metrics": metrics}
+
+
+def test_a_course_is_the_mean_over_the_seeds_and_five_steps():
+    runs = [run("RLOO", seed, reward="biased", beta=experiments.BETA) for seed in (1, 0)]
+    steps, values = shown.smoothed(runs, "RLOO, biased", "kl")
+    assert steps == [3, 4, 5, 6, 7, 8]
+    assert values == pytest.approx([2.5, 3.5, 4.5, 5.5, 6.5, 7.5])
+    assert [m["history"]["kl"][0] for m in shown.arms(runs)["RLOO, biased"]] == [0.0, 1.0]
+
+
+def test_arms_without_runs_are_left_out_and_the_leash_tells_arms_apart():
+    runs = [run("start"), run("RLOO", reward="biased", beta=experiments.BETA), run("RLOO", reward="biased", beta=0.0)]
+    assert list(shown.arms(runs)) == ["brief writer", "RLOO, biased", "RLOO, biased, beta 0"]
+    assert "RLOO, unbiased" not in shown.table(runs)
+
+
+def test_the_four_logs_show_the_runs_of_the_exercise_from_first_to_last_step():
+    runs = [run("RLOO", steps=30, reward="biased", beta=experiments.BETA)]
+    runs += [run("broken", how=how) for how in experiments.BREAKS]
+    logs = shown.four_logs(runs).split("\n\n")
+    assert [log.split()[1] for log in logs] == list(exercises.CAUSES)
+    assert logs[0].splitlines()[0].split()[-1] == "30" and logs[1].splitlines()[0].split()[-1] == "10"
+    how = {letter: key.get("how", "hacked") for letter, (_, key) in shown.LOGS.items()}
+    assert how == exercises.CAUSES
+
+
+def test_the_reach_of_best_of_n_is_the_first_that_gets_there():
+    n = solutions.reach(exercises.FAR)
+    assert shown.distance(n - 1) < exercises.FAR <= shown.distance(n)

@@ -140,7 +140,7 @@ def _fault(row: dict) -> str | None:
 def table(chosen: list[dict] | None = None) -> str:
     """The scoreboard as a Markdown table; rows measured on another base model are marked `(old base)`.
 
-    A column that no row has a figure for is left out.
+    A column that no row has a figure for is left out; rows of preference training show their true score in place of an accuracy.
     """
     current = base_sha256()
     found = rows() if chosen is None else chosen
@@ -159,9 +159,28 @@ def _percent(name: str) -> Callable[[dict], str]:
     return lambda row: f"{100 * row['metrics'][name]['value']:.1f}" if name in row["metrics"] else ""
 
 
+def _accuracy(row: dict) -> str:
+    """Right answers; a row with a true score has none."""
+    return "" if "gold" in row["metrics"] else _percent("accuracy")(row)
+
+
 def _interval(row: dict) -> str:
     accuracy = row["metrics"]["accuracy"]
-    return f"{100 * accuracy['low']:.1f}–{100 * accuracy['high']:.1f}"
+    return "" if "gold" in row["metrics"] else f"{100 * accuracy['low']:.1f}–{100 * accuracy['high']:.1f}"
+
+
+def _items(row: dict) -> str:
+    return "" if "gold" in row["metrics"] else f"{row['metrics']['accuracy']['n'] or 0:,}"
+
+
+def _measured(name: str, digits: int) -> Callable[[dict], str]:
+    """A figure of preference training with its interval."""
+
+    def cell(row: dict) -> str:
+        found = row["metrics"].get(name)
+        return f"{found['value']:.{digits}f} ({found['low']:.{digits}f} to {found['high']:.{digits}f})" if found else ""
+
+    return cell
 
 
 def _forgetting(row: dict) -> str:
@@ -176,9 +195,12 @@ def _megabytes(name: str) -> Callable[[dict], str]:
 TABLE = (  # heading, alignment, and what a row says there
     ("lesson", "---", lambda row: row["lesson"]),
     ("technique", "---", lambda row: row["technique"]),
-    ("accuracy, %", "---:", _percent("accuracy")),
+    ("accuracy, %", "---:", _accuracy),
     ("95 % interval", "---", _interval),
-    ("n", "---:", lambda row: f"{row['metrics']['accuracy']['n'] or 0:,}"),
+    ("n", "---:", _items),
+    ("true score", "---", _measured("gold", 3)),
+    ("win rate", "---", _measured("win_rate", 2)),
+    ("KL, nats", "---", _measured("kl", 1)),
     ("in the wild, %", "---:", _percent("in_the_wild")),
     ("forgetting, nats", "---:", _forgetting),
     ("trained, %", "---:", lambda row: f"{row['cost']['trainable_percent']:.2f}"),
@@ -188,4 +210,4 @@ TABLE = (  # heading, alignment, and what a row says there
     ("whose", "---", lambda row: row["source"]),
 )
 
-ALWAYS = {"lesson", "technique", "accuracy, %", "95 % interval", "n", "trained, %", "seconds", "whose"}
+ALWAYS = {"lesson", "technique", "trained, %", "seconds", "whose"}

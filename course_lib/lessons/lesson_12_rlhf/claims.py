@@ -10,6 +10,7 @@ from ...measure.statistics import Interval, difference_interval
 from ..claims import printed
 from ..reference import runs
 from .experiments import BETA, COUNTS, LESSON
+from .shown import distance, unwritten
 
 
 def arm(part: str, **key) -> list[dict]:
@@ -49,21 +50,26 @@ def said(value: Interval, signed: bool = False) -> str:
 
 
 def the_baseline_matters_where_rewards_are_far_from_zero() -> str:
-    rows = dict(re.findall(r"^(REINFORCE|leave one out) +[\d.]+ +([\d.]+)$", printed(LESSON), re.M))
-    assert float(rows["REINFORCE"]) > 3 * float(rows["leave one out"])
+    found = re.findall(r"^(REINFORCE|known mean as baseline|leave one out) +([\d.]+) +([\d.]+)$", printed(LESSON), re.M)
+    rows = {name: (float(plain), float(shifted)) for name, plain, shifted in found}
+    known, out, none = rows["known mean as baseline"], rows["leave one out"], rows["REINFORCE"]
+    assert none[1] > 3 * out[1] and out[0] < 1.1 * known[0] and none[0] < known[0]
     return (
-        f"With five added, REINFORCE's noise is {rows['REINFORCE']} times the length of the gradient, and leave-one-out's "
-        f"is {rows['leave one out']}, as before"
+        f"With five added, REINFORCE's noise is {none[1]:.2f} times the length of the gradient, and leave-one-out's "
+        f"is {out[1]:.2f}, as before: nearly as quiet as with the mean reward known beforehand ({known[1]:.2f})"
     )
 
 
-def all_methods_reach_the_best_policy() -> str:
+def climbs() -> tuple[dict[str, list[float]], float]:
+    """What the figure of the four methods says: J after 20, 50 and 250 steps, and the best possible."""
     line = re.search(r"J, mean of .* seeds.*: (.*); the best possible is ([\d.]+)\.", printed(LESSON))
-    ends = {
-        name: float(last)
-        for name, last in re.findall(r"(REINFORCE(?: with baseline)?|RLOO|PPO) [\d.]+ and ([\d.]+)", line[1])
-    }
-    best = float(line[2])
+    found = re.findall(r"(REINFORCE(?: with baseline)?|RLOO|PPO) ([-\d.]+), ([-\d.]+) and ([-\d.]+)(?:, |$)", line[1])
+    return {name: [float(v) for v in values] for name, *values in found}, float(line[2])
+
+
+def all_methods_reach_the_best_policy() -> str:
+    found, best = climbs()
+    ends = {name: values[-1] for name, values in found.items()}
     assert min(ends["RLOO"], ends["PPO"], ends["REINFORCE with baseline"]) > 0.95 * best > ends["REINFORCE"]
     return (
         f"Of the best possible {best:.2f}, RLOO reaches {ends['RLOO']:.2f}, PPO {ends['PPO']:.2f} and REINFORCE with a "
@@ -71,10 +77,39 @@ def all_methods_reach_the_best_policy() -> str:
     )
 
 
+def ppo_is_ahead_at_first() -> str:
+    found, _ = climbs()
+    assert found["PPO"][0] > found["RLOO"][0] and found["PPO"][1] < found["RLOO"][1]
+    return (
+        f"is ahead after 20 steps ({found['PPO'][0]:.2f} against RLOO's {found['RLOO'][0]:.2f}) and no longer after 50 "
+        f"({found['PPO'][1]:.2f} against {found['RLOO'][1]:.2f})"
+    )
+
+
 def the_reference_is_not_the_start() -> str:
     value = float(re.search(r"KL of the first step, nats a token: ([-\d.]+)", printed(LESSON))[1])
     assert value > 0.5
     return f"It is {value:.2f} nats a token."
+
+
+def k1_is_often_negative() -> str:
+    shares = {name: int(share) for name, share in re.findall(r"^(k\d) .* negative on (\d+) %", printed(LESSON), re.M)}
+    assert shares["k1"] > 0 == shares["k2"] == shares["k3"]
+    return f"k1 is right on average, and {shares['k1']} % of the replies make it negative"
+
+
+def the_live_run_is_exploited() -> str:
+    lines = printed(LESSON)
+    scores = dict(re.findall(r"^(before|after) +true score ([\d.]+) .* shouting \d+ %$", lines, re.M))
+    loud = dict(re.findall(r"^(before|after) +true score .* shouting (\d+) %$", lines, re.M))
+    high = float(re.search(r"Your run from .* the highest true score is ([\d.]+)\.", lines)[1])
+    gain = re.search(r"^gain (-[\d.]+) \((-[\d.]+) to (-[\d.]+)\)", lines, re.M)
+    assert gain and float(scores["after"]) < float(scores["before"]) < high and int(loud["after"]) > 50
+    return (
+        f"the true score of the training replies first rises to {high:.2f}; at the end the test briefs have "
+        f"{float(scores['after']):.2f} instead of {float(scores['before']):.2f}, and {loud['after']} % of them shout "
+        f"instead of {loud['before']} %"
+    )
 
 
 # ------------------------------------------------------------------ the reference runs
@@ -100,6 +135,25 @@ def the_true_score_itself_is_the_best_reward() -> str:
     found = gain("gold")
     assert found.value > gain("unbiased").value
     return f"Trained on the true score itself, one seed, it rises by {said(found, True)}"
+
+
+def what_the_reward_model_loses() -> str:
+    best = golds(policies("gold"))
+    found = difference_interval(best, golds(policies("unbiased"))[: len(best)])
+    verdict = "more than chance" if found.low > 0 else "no more than chance can make on so few prompts"
+    return (
+        f"That is {said(found, True)} more than with the unbiased readers' reward model, on the same prompts: {verdict}"
+    )
+
+
+def copying_is_better_still() -> str:
+    lead, brief = (mean(scores) for scores in unwritten().values())
+    best = average(policies("gold"), "gold")
+    assert best < lead < brief
+    return (
+        f"the item's first sentence, copied, has {lead:.2f}, more than any policy here ({best:.2f} at most), and the newspaper's own brief "
+        f"{brief:.2f}"
+    )
 
 
 def it_shouts() -> str:
@@ -128,6 +182,12 @@ def the_true_score_turns_while_the_proxy_rises() -> str:
     )
 
 
+def turn(metrics: list[dict]) -> int:
+    """The step around which the true score of the training replies is highest, over five steps."""
+    steps = range(len(metrics[0]["history"]["watch"]) - 4)
+    return 3 + max(steps, key=lambda i: window(metrics, "watch", i, i + 5))
+
+
 def without_a_leash_it_goes_further() -> str:
     free, held = arm("RLOO", reward="biased", beta=0.0), policies("biased")[:1]
     ends = [window(m, name, -5, None) for name in ("kl", "watch") for m in (free, held)]
@@ -153,6 +213,63 @@ def best_of_n_is_exploited_too() -> str:
     )
 
 
+def at_the_same_distance() -> str:
+    """Best of 16 and the step at which RLOO had gone as far."""
+    n, told = 16, []
+    for readers in ("biased", "unbiased"):
+        histories = [m["history"] for m in policies(readers)]
+        kl, truth = (
+            [mean(mean(h[key][i : i + 5]) for h in histories) for i in range(len(histories[0][key]) - 4)]
+            for key in ("kl", "watch")
+        )
+        place = min(range(len(kl)), key=lambda i: abs(kl[i] - distance(n)))
+        told.append((best_of_n(readers)[n], truth[place]))
+    (chosen, trained), (fair_chosen, fair_trained) = told
+    assert chosen < trained
+    return (
+        f"With biased readers the best of {n}, at most {distance(n):.1f} nats away, has {chosen:.2f}, and RLOO's replies at that "
+        f"distance {trained:.2f}; with unbiased ones it is {fair_chosen:.2f} and {fair_trained:.2f}"
+    )
+
+
+def the_base_writes_no_briefs() -> str:
+    first = arm("no SFT")[0]["history"]["watch"][0]
+    assert first < 0.01
+    return f"the mean true score of its 64 replies in the first step is {first:.3f}"
+
+
+# ------------------------------------------------------------------ what was expected
+
+
+def expectation_1() -> str:
+    found, best = climbs()
+    slow = [name for name, values in found.items() if values[-1] < 0.97 * best]
+    assert slow == ["REINFORCE"]
+    return "**1** holds for three of the four: REINFORCE without a baseline is still on its way after 250 steps"
+
+
+def expectation_2() -> str:
+    found = gain("biased")
+    assert found.low <= 0
+    return f"**2** fails: with biased readers the change is {said(found, True)}"
+
+
+def expectation_3() -> str:
+    biased, fair = policies("biased"), policies("unbiased")
+    last = len(fair[0]["history"]["watch"]) - 2
+    assert turn(biased) < last / 2 < turn(fair)
+    return (
+        f"**3** holds: with biased readers the true score of the training replies turns around step {turn(biased)}, with unbiased "
+        f"ones it is highest around step {turn(fair)} of {last + 2}"
+    )
+
+
+def expectation_4() -> str:
+    free, held = turn(arm("RLOO", reward="biased", beta=0.0)), turn(policies("biased")[:1])
+    verdict = "holds" if free < held - 2 else "is not shown"
+    return f"**4** {verdict}: without the penalty the turn comes around step {free}, with it around step {held} (one seed each)"
+
+
 def nothing_comes_of_nothing() -> str:
     (found,) = arm("no SFT")
     value = average([found], "gold")
@@ -163,13 +280,24 @@ def nothing_comes_of_nothing() -> str:
 CLAIMS = [
     the_baseline_matters_where_rewards_are_far_from_zero,
     all_methods_reach_the_best_policy,
+    ppo_is_ahead_at_first,
     the_reference_is_not_the_start,
+    k1_is_often_negative,
+    the_live_run_is_exploited,
     unbiased_readers_raise_the_true_score,
     biased_readers_do_not,
     the_true_score_itself_is_the_best_reward,
+    what_the_reward_model_loses,
+    copying_is_better_still,
     it_shouts,
     the_true_score_turns_while_the_proxy_rises,
     without_a_leash_it_goes_further,
     best_of_n_is_exploited_too,
+    at_the_same_distance,
     nothing_comes_of_nothing,
+    the_base_writes_no_briefs,
+    expectation_1,
+    expectation_2,
+    expectation_3,
+    expectation_4,
 ]

@@ -1,10 +1,13 @@
-"""Exercises of lesson 12: leave-one-out advantages, the clipped objective and the price of best-of-n."""
+"""Exercises of lesson 12: leave-one-out advantages, the clipped objective, how far best-of-n reaches, and four runs to diagnose."""
 
 from __future__ import annotations
 
+import inspect
 import math
 
+from .. import checks
 from ..exercise import Exercise
+from . import solutions
 
 
 def judge_leave_one_out(answer) -> str | None:
@@ -82,29 +85,37 @@ def judge_clipped(answer) -> str | None:
     return "at ratio 1.5 and advantage 2 it is 1.2 · 2 = 2.4; at ratio 1.5 and advantage −2 it is 1.5 · −2 = −3."
 
 
-BEST_OF = 16
+FAR = 6.0  # nats
 
 
-def judge_price(answer) -> str | None:
-    """The bound on the KL of best-of-16, in nats."""
-    value, n = float(answer), BEST_OF
-    right = math.log(n) - (n - 1) / n
-    if abs(value - right) < 0.01:
-        return None
-    reasons = {
-        math.log(n): "that is ln n alone; the second term is missing.",
-        math.log2(n)
-        - (n - 1) / n: "that is with the logarithm to base 2, which counts bits. Nats take the natural one.",
-        math.log10(n) - (n - 1) / n: "that is with the logarithm to base 10. Nats take the natural one.",
-        math.log(n) + (n - 1) / n: "the second term is subtracted, not added.",
-        math.log(n) - (n - 1): "the second term is (n − 1)/n, not n − 1.",
-        math.sqrt(right): "that is its square root, the place on the figure's axis. Give the nats themselves.",
-        right * n: "that is the bound times n. Reading more replies costs time; the distance is one of distributions.",
-    }
-    for known, reason in reasons.items():
-        if abs(value - known) < 0.01:
-            return reason
-    return f"{value:g} is not ln n − (n − 1)/n for n = {n}."
+def judge_reach(answer) -> str | None:
+    """How many replies best-of-n must choose from to go as far as `FAR` nats."""
+    known = (
+        (math.exp(FAR), "that is e to the nats: ln n = 6. The second term takes almost one nat away again."),
+        (2**FAR, "that is 2 to the nats. Nats go with the natural logarithm."),
+        (2 ** (FAR + 1), "that has the second term right, and the logarithm to base 2. Nats go with the natural one."),
+        (math.exp(FAR - 1), "the second term has the wrong sign: it makes the bound smaller, so n must be larger."),
+        (10**FAR, "that is 10 to the nats. Nats go with the natural logarithm."),
+        (FAR, "that is the distance itself. How many replies does it take to get there?"),
+        (math.log(FAR) - (FAR - 1) / FAR, "that is the bound for n = 6. Here the bound is given and n is asked for."),
+    )
+    otherwise = f"put your number into ln n − (n − 1)/n: it does not give {FAR:g}."
+    return checks.number(answer, solutions.reach(FAR), tolerance=0.01, known=known, otherwise=otherwise)
+
+
+CAUSES = {"A": "hacked", "B": "rate", "C": "leash", "D": "cut"}
+CLUES = {
+    "A": "look at its proxy and its true score together, from the first step to the last. Which of the two would you have seen in practice?",
+    "B": "compare how far it is from its start in the middle of the run with how far the others ever get.",
+    "C": "compare how far it gets from its start, and how much its proxy gains, with the others.",
+    "D": "look at the two lowest lines of its log: at what place do its replies end, and do they end by themselves?",
+}
+
+
+def judge_causes(answer) -> str | None:
+    """One of four causes for each of the four runs."""
+    told = lambda run, given: f"run {run} is not explained by {given!r}: {CLUES[run]}"  # noqa: E731
+    return checks.choice(answer, CAUSES, sorted(CAUSES.values()), told)
 
 
 EXERCISES = [
@@ -112,11 +123,10 @@ EXERCISES = [
         "Exercise 1",
         judge_leave_one_out,
         (
-            "rewards.sum(1, keepdim=True) has one sum a prompt. Taking a reply's own reward off leaves the sum of the others.",
-            "There are n − 1 others, where n = rewards.shape[1]. The advantage is the reward minus the others' mean.",
+            "rewards.sum(1, keepdim=True) has one sum a prompt. What must be taken off it, so that only the others are left?",
+            "How many others are there? Try your function on one prompt with rewards 1, 0 by hand: the advantages are 1 and −1.",
         ),
-        "def advantages(rewards):\n    others = rewards.sum(1, keepdim=True) - rewards\n"
-        "    return rewards - others / (rewards.shape[1] - 1)\n\n\nanswer = advantages",
+        solutions.advantages,
         (
             "answer = lambda rewards: rewards - rewards.mean(1, keepdim=True)",
             "answer = lambda rewards: rewards - (rewards.sum(1, keepdim=True) - rewards) / rewards.shape[1]",
@@ -129,11 +139,10 @@ EXERCISES = [
         "Exercise 2",
         judge_clipped,
         (
-            "Two candidates: ratio · advantage, and the same with the ratio held between 1 − clip and 1 + clip.",
-            "Of the two, element by element, the smaller one: torch.minimum. Try it with a negative advantage on paper.",
+            "Two candidates: ratio · advantage, and the same with the ratio held between 1 − clip and 1 + clip (torch has clamp).",
+            "Write both down for ratio 1.5 with advantage 2 and with advantage −2. Which of the two keeps a gradient where one is wanted?",
         ),
-        "import torch\n\n\ndef clipped(ratio, advantage, clip):\n    held = ratio.clamp(1 - clip, 1 + clip)\n"
-        "    return torch.minimum(ratio * advantage, held * advantage)\n\n\nanswer = clipped",
+        solutions.clipped,
         (
             "answer = lambda ratio, advantage, clip: ratio.clamp(1 - clip, 1 + clip) * advantage",
             "import torch\nanswer = lambda ratio, advantage, clip: torch.maximum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)",
@@ -144,18 +153,35 @@ EXERCISES = [
     ),
     Exercise(
         "Exercise 3",
-        judge_price,
+        judge_reach,
         (
-            "The bound is ln n − (n − 1)/n, with the natural logarithm.",
-            "math.log(16) is 2.77; what is taken from it is a little less than one.",
+            "For a large n the second term, (n − 1)/n, is almost a number that you know.",
+            "Then ln n must make up for it. Check your n by putting it into the bound.",
         ),
-        "import math\n\nanswer = math.log(16) - 15 / 16",
+        f"{inspect.getsource(solutions.reach)}\n\nanswer = reach()",
         (
-            "import math\nanswer = math.log(16)",
-            "import math\nanswer = math.log2(16) - 15 / 16",
-            "import math\nanswer = math.log(16) + 15 / 16",
-            "import math\nanswer = math.sqrt(math.log(16) - 15 / 16)",
-            "import math\nanswer = math.log(16) - 15",
+            "import math\nanswer = math.exp(6)",
+            "answer = 64",
+            "answer = 2**7",
+            "import math\nanswer = round(math.exp(5))",
+            "import math\nanswer = math.log(6) - 5 / 6",
+            "answer = 6",
+        ),
+    ),
+    Exercise(
+        "Exercise 4",
+        judge_causes,
+        (
+            "Compare the KL of the four at the same number of steps: whose is far larger than a healthy run's, whose far smaller?",
+            "Proxies alone do not tell the other two apart. Read the remaining lines of each log, not only the first.",
+        ),
+        'answer = {"A": "hacked", "B": "rate", "C": "leash", "D": "cut"}',
+        (
+            'answer = {"A": "rate", "B": "hacked", "C": "leash", "D": "cut"}',
+            'answer = {"A": "hacked", "B": "rate", "C": "cut", "D": "leash"}',
+            'answer = {"A": "hacked", "B": "cut", "C": "leash", "D": "rate"}',
+            'answer = {"A": "hacked", "B": "rate", "C": "leash"}',
+            'answer = "A is hacked"',
         ),
     ),
 ]

@@ -43,7 +43,7 @@ def draw(axes: Axes) -> str:
     arrow((4.0, 3.45), (4.8, 3.45))
     arrow((6.6, 3.45), (7.5, 3.45))
     arrow((7.9, 2.9), (6.6, 1.6), "8 rewards", (7.95, 2.2), JUDGE)
-    arrow((4.8, 1.25), (3.6, 2.9), "likelier: above 0\nless likely: below", (5.55, 2.2), POLICY, bend=0.15)
+    arrow((4.8, 1.25), (3.6, 2.9), "above 0: made likelier\nbelow 0: less likely", (5.7, 2.2), POLICY, bend=0.15)
     arrow((2.6, 1.6), (2.6, 2.9), "− β · KL:\na leash", (1.75, 2.2), FROZEN)
     arrow((6.3, 4.0), (7.5, 4.6), tint=FROZEN)
     axes.text(0.1, 4.6, "RLHF: the model learns from scores of its own replies", fontsize=12, color=INK)

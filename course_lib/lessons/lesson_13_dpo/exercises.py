@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 from ..exercise import Exercise
+from . import solutions
 
 # ------------------------------------------------------------------ exercise 1
 
@@ -102,14 +104,7 @@ def judge_loss(answer) -> str | None:
     return None
 
 
-LOSS = (
-    "import torch.nn.functional as F\n\n\n"
-    "def dpo_loss(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta):\n"
-    "    chosen = policy_chosen - reference_chosen\n"
-    "    rejected = policy_rejected - reference_rejected\n"
-    "    return -F.logsigmoid(beta * (chosen - rejected)).mean()\n\n\n"
-    "answer = dpo_loss"
-)
+LOSS = f"{inspect.getsource(solutions.dpo_loss)}\n\nanswer = dpo_loss"
 
 # ------------------------------------------------------------------ exercise 3
 
@@ -173,7 +168,7 @@ EXERCISES = [
         judge_falling,
         (
             "The best policy is π_ref · exp(reward / β) / Z. When is that smaller than π_ref?",
-            "When exp(reward / β) < Z, that is reward < β · log Z. Here β = 1; Z is a sum over all five replies.",
+            "Z is a sum over all five replies, each weighted by the reference. Compare it with exp(reward / β), reply by reply.",
         ),
         FALLING,
         ("answer = {5}", "answer = {4, 5}", "answer = {1, 2}", "answer = {2, 3, 4, 5}", "answer = 3"),
@@ -206,7 +201,7 @@ EXERCISES = [
         judge_divergence,
         (
             "The margin is 8 and the chosen replies moved by −1. By how much did the rejected ones move?",
-            "By −9. Half of the reference's replies are chosen, half rejected: what is the mean log-ratio over all of them?",
+            "Reason 1 speaks of the mean over *both* columns. How does it hang together with the divergence?",
         ),
         "chosen, rejected = -1.0, -1.0 - 8.0\nanswer = -(chosen + rejected) / 2",
         ("answer = -5", "answer = 10", "answer = 4", "answer = 8", "answer = 9", "answer = 1"),

@@ -29,7 +29,7 @@ def draw(axes) -> str:
     for left in (0.22, 0.47, 0.72):
         _arrow(axes, (left, 0.78), (left + 0.065, 0.78), GREY)
     _arrow(axes, (0.88, 0.69), (0.38, 0.69), GREY, bend=-0.25)
-    axes.text(0.63, 0.575, "score them, step, sample again", ha="center", va="center", fontsize=8.5, color=GREY)
+    axes.text(0.63, 0.655, "score, step, sample again", ha="center", va="center", fontsize=8.5, color=GREY)
 
     axes.plot([0, 1], [0.5, 0.5], color="#dddddd", lw=1)
     axes.text(0.0, 0.43, "DPO", fontsize=10, color=BLUE, weight="bold")

@@ -1,4 +1,4 @@
-"""What lesson 13 shows of its reference runs: tables, the figure of beta, the trainer's own figures, and the verdicts."""
+"""What lesson 13 shows of its runs: tables, the two figures, the trainer's own figures, DPO beside its relatives, and the verdicts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 from ...measure.preferences import win_rate
 from ...measure.statistics import Interval, difference_interval, mean_interval
 from .experiments import BETA, BETAS
+
+RELATIVES = ("IPO", "KTO", "DPO + SFT", "unbiased readers", "base as reference")
+CHOSEN, REJECTED = "#009E73", "#D55E00"  # as in the picture
 
 
 def arm(runs: list[dict], name: str, beta: float | None = BETA) -> list[dict[str, Any]]:
@@ -77,7 +80,7 @@ def log_of(runs: list[dict], names: Sequence[str]) -> str:
     lines = ["over the last ten steps, by the trainer's own log:"]
     for name in names:
         last = [
-            (sum(m[field][-10:]) / 10 for field in ("losses", "curve_chosen", "curve_rejected"))
+            [sum(m[field][-10:]) / 10 for field in ("losses", "curve_chosen", "curve_rejected")]
             for m in arm(runs, name)
         ]
         loss, chosen, rejected = (sum(values) / len(last) for values in zip(*last, strict=True))
@@ -85,10 +88,127 @@ def log_of(runs: list[dict], names: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def accuracy(metrics: dict[str, Any]) -> float:
-    """How often the implicit reward of a run picks the chosen reply of a held-out pair."""
-    pairs = list(zip(metrics["chosen"], metrics["rejected"], strict=True))
-    return sum(a > b for a, b in pairs) / len(pairs)
+def against_dpo(runs: list[dict], name: str) -> Interval:
+    """An arm's true score less DPO's, paired by prompt and seed."""
+    mine = [m["scores"] for m in arm(runs, name)]
+    return difference_interval(mine, [m["scores"] for m in arm(runs, "DPO")][: len(mine)])
+
+
+def relatives(runs: list[dict]) -> str:
+    """DPO beside its relatives and other settings: true score, its difference from the writer's and from DPO's, harmless, log-ratios."""
+    lines = [
+        f"{'arm':18s}seeds  true score  rise over SFT              against DPO                harmless  chosen   own",
+        "-" * 102,
+    ]
+    for name in ("SFT", "DPO", *RELATIVES):
+        found = arm(runs, name)
+        if not found:
+            continue
+        score, calm = mean(runs, name, "scores").value, harmless(runs, name).value
+        rise = f"{gain(runs, name):+.3f}" if name != "SFT" else "–"
+        other = f"{against_dpo(runs, name):+.3f}" if name in RELATIVES else "–"
+        nats = [f"{mean(runs, name, field).value:+.1f}" if name != "SFT" else "–" for field in ("chosen", "own")]
+        lines.append(
+            f"{name:18s}{len(found):5d} {score:11.3f}  {rise:26s} {other:26s} {100 * calm:5.0f} % {nats[0]:>7s} {nats[1]:>5s}"
+        )
+    return "\n".join(lines)
+
+
+# ------------------------------------------------------------------ the other way: a reward model and RLOO (lesson 12)
+
+READERS = {
+    "biased": "DPO",
+    "unbiased": "unbiased readers",
+}  # lesson 12's name of the readers, and the arm with their labels here
+
+
+def rloo(rloo_runs: list[dict], readers: str) -> list[dict[str, Any]]:
+    """Lesson 12's runs through the reward model of these readers, one a seed; their first prompts are this lesson's."""
+    from ..lesson_12_rlhf import shown as lesson_12
+    from ..lesson_12_rlhf.experiments import BETA as LEASH
+
+    return lesson_12.arm(rloo_runs, "RLOO", reward=readers, beta=LEASH)
+
+
+def against_rloo(runs: list[dict], rloo_runs: list[dict], readers: str) -> Interval:
+    """DPO's true score less RLOO's, with labels of the same readers, paired by prompt, over as many seeds as both have."""
+    mine = [m["scores"] for m in arm(runs, READERS[readers])]
+    other = [m["gold"][: len(mine[0])] for m in rloo(rloo_runs, readers)]
+    seeds = min(len(mine), len(other))
+    return difference_interval(mine[:seeds], other[:seeds])
+
+
+def bill(runs: list[dict], rloo_runs: list[dict]) -> dict[str, dict[str, float]]:
+    """What one run of either way costs: labelled pairs, replies sampled while training, and token passes in millions.
+
+    A forward pass over a token counts one, a training pass three. DPO: policy 3, reference 1. RLOO, with every prompt read once for its
+    replies: sampling 1, reference 1, reward model 1, policy 3. The reward model of lesson 11 saw 1,920 pairs once, 3 passes, of which the
+    tokens are taken to be those of DPO's pairs.
+    """
+    from ..lesson_11_reward_model.experiments import SIZES
+    from ..lesson_12_rlhf.experiments import BATCH as PROMPTS_A_STEP
+    from ..lesson_12_rlhf.experiments import GENERATIONS
+    from .experiments import BATCH, STEPS
+
+    tokens = [m["tokens"] for m in arm(runs, "DPO")]
+    of_dpo, pairs = sum(tokens) / len(tokens), BATCH * STEPS
+    told = rloo(rloo_runs, "biased")
+    replies = PROMPTS_A_STEP * GENERATIONS * len(told[0]["history"]["length"])
+    written = sum(PROMPTS_A_STEP * GENERATIONS * sum(m["history"]["length"]) for m in told) / len(told)
+    read_once = written + (sum(m["tokens"] for m in told) / len(told) - written) / GENERATIONS
+    return {
+        "DPO": {"pairs": pairs, "sampled": 0, "policy": 4 * of_dpo / 1e6, "reward model": 0.0},
+        "RLOO": {
+            "pairs": max(SIZES),
+            "sampled": replies,
+            "policy": 5 * read_once / 1e6,
+            "reward model": (read_once + 3 * of_dpo / pairs * max(SIZES)) / 1e6,
+        },
+    }
+
+
+def two_ways(runs: list[dict], rloo_runs: list[dict]) -> str:
+    """DPO and RLOO through the reward model: true score on the same prompts with either kind of readers, and what a run costs."""
+    lines = [f"{'readers':10s}{'method':8s}seeds  true score               DPO less RLOO", "-" * 68]
+    for readers, name in READERS.items():
+        mine, other = [m["scores"] for m in arm(runs, name)], rloo(rloo_runs, readers)
+        if not mine or not other:
+            continue
+        other = [m["gold"][: len(mine[0])] for m in other]
+        apart = f"{against_rloo(runs, rloo_runs, readers):+.3f}"
+        lines.append(f"{readers:10s}{'DPO':8s}{len(mine):5d}  {mean_interval(mine):.3f}    {apart}")
+        lines.append(f"{'':10s}{'RLOO':8s}{len(other):5d}  {mean_interval(other):.3f}")
+    lines += ["", "one run        labelled pairs  replies sampled  token passes, millions: policy, reward model"]
+    for name, cost in bill(runs, rloo_runs).items():
+        lines.append(f"{name:14s}{cost['pairs']:15,.0f}{cost['sampled']:17,.0f}{cost['policy']:31.2f}{cost['reward model']:14.2f}")  # fmt: skip
+    return "\n".join(lines)
+
+
+# ------------------------------------------------------------------ figures
+
+
+def both_fall(history: list[dict], beta: float) -> str:
+    """The log-ratios of the chosen and the rejected replies of each step's batch, and their means over five steps; returns the summary."""
+    import matplotlib.pyplot as plt
+
+    from ...measure.plots import canvas
+
+    _, axes = canvas(7, 3.8)
+    steps, told, smooth = [e["step"] for e in history], [], {}
+    for name, tint, style in (("chosen", CHOSEN, "-"), ("rejected", REJECTED, "--")):
+        values = [e[f"rewards/{name}"] / beta for e in history]
+        smooth[name] = [sum(values[i : i + 5]) / 5 for i in range(len(values) - 4)]
+        axes.plot(steps, values, color=tint, ls=style, lw=0.7, alpha=0.5)
+        axes.plot(steps[2:-2], smooth[name], color=tint, ls=style, lw=2.2)
+        axes.annotate(name, (steps[-3], smooth[name][-1]), xytext=(16, 0), textcoords="offset points", color=tint, va="center", weight="bold")  # fmt: skip
+        told.append(f"{name} {smooth[name][0]:.1f} to {smooth[name][-1]:.1f}")
+    axes.fill_between(steps[2:-2], smooth["rejected"], smooth["chosen"], color="#999999", alpha=0.15, lw=0)
+    axes.axhline(0, color="#999999", lw=1)
+    axes.set_xlim(0, steps[-1] + 3)
+    axes.set(xlabel="step (thick: mean of five)", ylabel="log π/π_ref of the batch, nats")
+    axes.set_title("Both replies fall, the rejected one further: the gap opens", loc="left")
+    plt.show()
+    return f"Log-ratios in nats from the first five steps to the last five: {'; '.join(told)}."
 
 
 def beta_figure(runs: list[dict], own: tuple[float, float, float]) -> str:
@@ -114,10 +234,16 @@ def beta_figure(runs: list[dict], own: tuple[float, float, float]) -> str:
         axes.minorticks_off()
         axes.set_xlabel("beta")
         axes.set_ylabel(label)
-    panels[1].axhline(mean(runs, "SFT", "scores").value, color="#999999", ls="--", lw=1, label="before (SFT)")
-    panels[1].legend(frameon=False, fontsize=9)
-    panels[0].set_title("Distance from the reference", loc="left")
-    panels[1].set_title("What it is worth", loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+    before = mean(runs, "SFT", "scores")
+    panels[1].axhline(before.value, color="#E69F00", ls="--", lw=1.2, label="before (SFT)")
+    panels[1].axhspan(before.low, before.high, color="#E69F00", alpha=0.12, lw=0)
+    panels[0].legend(frameon=False, fontsize=9, loc="lower left")
+    handles, labels = panels[1].get_legend_handles_labels()
+    place = labels.index("before (SFT)")
+    panels[1].legend([handles[place]], [labels[place]], frameon=False, fontsize=9, loc="lower left")
+    panels[0].set_title("A larger beta stays nearer, by the means", loc="left", fontsize=10)
+    panels[1].set_title("β = 1 is worth less than β = 0.1 (paired)", loc="left", fontsize=10)
     plt.show()
     told = "; ".join(
         f"beta {b:g}: {mean(runs, 'DPO', 'own', b).value:.1f} nats, true score {mean(runs, 'DPO', 'scores', b).value:.2f}"
@@ -126,24 +252,30 @@ def beta_figure(runs: list[dict], own: tuple[float, float, float]) -> str:
     return f"Over beta, from the reference runs: {told}."
 
 
+def picks(runs: list[dict], name: str = "DPO") -> Interval:
+    """How often the implicit reward picks the chosen reply of a held-out pair, over seeds and pairs."""
+    found = arm(runs, name)
+    return mean_interval([[float(a > b) for a, b in zip(m["chosen"], m["rejected"], strict=True)] for m in found])
+
+
 def verdicts(runs: list[dict]) -> str:
-    """The five expectations of the lesson, each with its figures and whether it came true."""
+    """The five expectations of the lesson, each with its figures and whether these runs confirm it."""
     rise, coin, swapped = gain(runs, "DPO"), gain(runs, "coin"), gain(runs, "swapped")
-    fell = mean(runs, "DPO", "chosen")
+    fell, seen = mean(runs, "DPO", "chosen"), picks(runs)
     by_beta = {b: mean(runs, "DPO", "scores", b).value for b in sorted([BETA, *BETAS])}
     far = [mean(runs, "DPO", "own", b).value for b in sorted(by_beta)]
     best = max(by_beta, key=by_beta.get)
-    seen = [accuracy(m) for m in arm(runs, "DPO")]
     told = [
-        (f"1. true score {rise.value:+.3f} ({rise.low:+.3f} to {rise.high:+.3f}), by coin {coin.value:+.3f} ({coin.low:+.3f} to {coin.high:+.3f})",
-         rise.low > 0 >= coin.low),
-        (f"2. held-out chosen replies {fell.value:+.1f} nats ({fell.low:+.1f} to {fell.high:+.1f})", fell.high < 0 < rise.low),
-        (f"3. swapped labels: true score {swapped.value:+.3f} ({swapped.low:+.3f} to {swapped.high:+.3f})", swapped.high < 0),
-        (f"4. KL over beta {', '.join(f'{k:.1f}' for k in far)}; best beta {best:g}",
+        (f"true score {rise:+.3f}, by coin {coin:+.3f}", rise.low > 0 >= coin.low),
+        (f"held-out chosen replies {fell:+.1f} nats, true score {rise:+.3f}", fell.high < 0 < rise.low),
+        (f"swapped labels: true score {swapped:+.3f}", swapped.high < 0),
+        (f"KL over beta {', '.join(f'{k:.1f}' for k in far)} nats; highest mean true score at beta {best:g}",
          far == sorted(far, reverse=True) and best not in (min(by_beta), max(by_beta))),
-        (f"5. the implicit reward picks the readers' choice in {100 * sum(seen) / len(seen):.0f} % of held-out pairs", None),
+        (f"the implicit reward picks the readers' choice in {100 * seen.value:.0f} % ({100 * seen.low:.0f} to {100 * seen.high:.0f}) of held-out pairs",
+         seen.low > 0.5),
     ]  # fmt: skip
-    return "\n".join(f"{line}   {'see the text' if ok is None else ok}" for line, ok in told)
+    words = {True: "confirmed", False: "not confirmed"}
+    return "\n".join(f"{n}. {words[ok]:14s} {line}" for n, (line, ok) in enumerate(told, 1))
 
 
 def record(run: Any, scores: Sequence[float], won: Interval, own: Sequence[float]) -> dict:
