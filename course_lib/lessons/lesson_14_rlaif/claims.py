@@ -82,6 +82,26 @@ def one_or_two() -> str:
     return f"Asked about one brief at a time there is no place to prefer, and kappa is {_signed(one)} against {_signed(pair)}"
 
 
+def shortcut() -> str:
+    """One fault a brief in training: right on planted faults, worthless on real briefs."""
+    found = runs(LESSON)
+    right = shown.apart(found, "single")
+    kappas = {judge: shown.agreement(found, judge, "constitution", "gold") for judge in ("single", "one")}
+    assert right.low > 0.9 and kappas["single"].high < kappas["one"].low
+    return (
+        f"Trained on briefs with one fault each, the judge is right on such briefs in {percent(right, 0)} of the pairs, and its kappa with the truth on the "
+        f"writer's own briefs is {_signed(kappas['single'])}; trained on faults that were planted independently, {_signed(kappas['one'])}"
+    )
+
+
+def believed() -> str:
+    """Why: shouting is taken as a sign of truth."""
+    found = runs(LESSON)
+    single, one = (shown.shouting_believed(found, judge) for judge in ("single", "one"))
+    assert single.value > one.value
+    return f"Where one of two briefs shouts, it finds the shouting one *truer* in {percent(single, 0)} of the pairs; the other judge does so in {percent(one, 0)}"
+
+
 def ai_readers() -> str:
     """True score: AI labels beside the readers'."""
     found, dpo = runs(LESSON), _dpo()
@@ -126,7 +146,23 @@ def circle() -> str:
     return f"The judge prefers the policy that it has trained to the writer in {percent(own, 0)} of prompts; by the true score it wins in {percent(truth, 0)}"
 
 
+def outcome() -> str:
+    """What became of the five expectations."""
+    found, dpo = runs(LESSON), _dpo()
+    seen = {c: shown.right(found, "one", c) for c in shown.CONDITIONS}
+    gold, readers = shown.agreement(found, "one", "constitution", "gold"), shown.readers_agreement(found)
+    assert seen["constitution"].low > max(seen["shuffled"].high, seen["deleted"].high)
+    assert shown.turns(found).value > 0.1
+    assert gold.value > readers.value > 0
+    clean, score = (shown.against(found, dpo, "AI", "readers", field) for field in ("harmless", "scores"))
+    assert clean.low > 0 and score.low > 0
+    return (
+        "The first two and the fourth came true. The third did not: the judge agrees with the truth *more* than the readers do. "
+        "And the fifth is refuted: AI labels beat the readers' labels"
+    )
+
+
 CLAIMS = [
-    faults, controls, by_rule, kappa_truth, kappa_readers, kappa_controls, place, swapped, one_or_two, ai_readers, ai_harmless, mixed,
-    length, circle,
+    faults, controls, by_rule, kappa_truth, kappa_readers, kappa_controls, place, swapped, one_or_two, shortcut, believed, ai_readers, ai_harmless, mixed,
+    length, circle, outcome,
 ]  # fmt: skip

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...gazette.brief import shouts
 from ...measure.preferences import win_rate
 from ...measure.statistics import Interval, difference_interval, mean_interval
 from ..claims import percent, points
 from ..lesson_13_dpo import shown as dpo
 from .constitution import RULES, broken
-from .experiments import LESSON, at_random, constitutions, kappa_interval
+from .experiments import LESSON, at_random, constitutions, kappa_interval, pair_rows
 
 CONDITIONS = tuple(constitutions())
 TITLES = {"one": "one brief at a time", "pair": "two briefs at once"}
@@ -125,6 +126,33 @@ def place_figure(runs: list[dict]) -> str:
     axes.set_title(f"{100 * turns(runs).value:.0f} % of verdicts turn with the place (orange)", loc="left", fontsize=10)
     plt.show()
     return f"Each point is a pair, asked in both orders: {percent(turns(runs), 0)} turn with the place; A is said in {percent(says_a(runs), 0)}."
+
+
+def shouting_believed(runs: list[dict], judge: str, rule: str = "true") -> Interval:
+    """Of the test pairs in which one reply shouts and the other does not: how often a judge finds the shouting one more right by a rule."""
+    values = part(runs, "agreement", judge=judge)[f"rule {rule}"]
+    loud = [(shouts(row["first"]), shouts(row["second"])) for row in pair_rows("test")]
+    return mean_interval([float((v > 0) == a) for v, (a, b) in zip(values, loud, strict=True) if a != b])
+
+
+def apart(runs: list[dict], judge: str) -> Interval:
+    """The share of pairs with one fault a brief at most in which a judge finds the brief that keeps the rule, over all rules."""
+    return right(runs, judge, "apart")
+
+
+def shortcut_table(runs: list[dict]) -> str:
+    """The judge trained on faults planted independently beside the one trained on one fault a brief."""
+    lines = [
+        f"{'faults in training':20s} {'planted apart':20s} {'planted together':20s} {'kappa with the truth':24s} shouting believed",
+        "-" * 106,
+    ]
+    for judge, name in (("one", "independently"), ("single", "one a brief")):
+        cells = [percent(apart(runs, judge), 0), percent(right(runs, judge, "constitution"), 0)]
+        kappa = _short(agreement(runs, judge, "constitution", "gold"))
+        lines.append(
+            f"{name:20s} {cells[0]:20s} {cells[1]:20s} {kappa:24s} {percent(shouting_believed(runs, judge), 0)}"
+        )
+    return "\n".join(lines)
 
 
 def readers_agreement(runs: list[dict]) -> Interval:
