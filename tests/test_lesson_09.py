@@ -48,6 +48,15 @@ def test_every_comparison_used_the_rate_that_was_chosen():
             assert r["metrics"]["rate"] == e.chosen(r["key"]["method"])
 
 
+def test_a_difference_from_lora_is_taken_over_the_seeds_that_both_have(monkeypatch):
+    from course_lib.lessons.lesson_09_adapters import figures
+
+    made = {"LoRA": [[1, 1, 0], [0, 1, 0], [1, 1, 1]], "full fine-tuning": [[1, 1, 1], [0, 1, 0]]}
+    monkeypatch.setattr(figures, "answers", lambda part, **wanted: made[wanted["method"]])
+    assert figures.from_lora("full fine-tuning").value == pytest.approx(1 / 6)
+    assert figures.from_lora("LoRA").value == 0
+
+
 def test_shuffled_answers_are_the_same_answers_elsewhere():
     rows = e.rows("question", 0)
     dealt = e.shuffled(rows, 0)

@@ -1,4 +1,4 @@
-"""Exercises of lesson 09: counting, the forward pass, a start that is exact and still learns, and four reports to tell apart."""
+"""Exercises of lesson 09: counting, merging what can be merged, a start that is exact and still learns, and four reports to tell apart."""
 
 from __future__ import annotations
 
@@ -30,53 +30,47 @@ def judge_count(answer) -> str | None:
     return reasons.get(value, f"{value:,.0f} is not (2md + d + m), added up over the adapters of all layers.")
 
 
-def judge_forward(answer) -> str | None:
-    """A function `(h, down, a, up, b)`, tried with GELU, biases that are not zero and matrices that are not square."""
+def judge_merge(answer) -> str | None:
+    """A function `(W, c, down, a, up, b)` that folds a bottleneck without a function in the middle into the linear layer before it."""
     import torch
-    import torch.nn.functional as F
 
     if not callable(answer):
-        return f"the answer is a function (answer = adapter), not a {type(answer).__name__}."
+        return f"the answer is a function (answer = merge), not a {type(answer).__name__}."
     draw = torch.Generator().manual_seed(0)
-    d, m = 6, 4
-    h, down, up = (torch.randn(*s, generator=draw) for s in ((3, 5, d), (m, d), (d, m)))
-    a, b = torch.randn(m, generator=draw), torch.randn(d, generator=draw)
-    kept = h.clone()
+    d, m, wide = 6, 4, 9
+    sizes = ((d, wide), (d,), (m, d), (m,), (d, m), (d,))
+    given = tuple(torch.randn(*size, generator=draw) for size in sizes)
+    W, c, down, a, up, b = given
     try:
-        got = answer(h, down, a, up, b)
+        got = answer(*(tensor.clone() for tensor in given))
     except Exception as error:
-        return f"for h of shape (3, 5, {d}) your function raises {type(error).__name__}: {error}."
-    if not torch.equal(h, kept):
-        return "h itself was changed. The skip connection of the layer may still need it: return a new tensor."
-    if not isinstance(got, torch.Tensor) or got.shape != h.shape:
-        shape = tuple(got.shape) if isinstance(got, torch.Tensor) else type(got).__name__
-        return f"what comes out has the shape of h, (3, 5, {d}); yours is {shape}."
-    inside = h @ down.T + a
-    wrong = {
-        "h itself is missing. Without it a start near zero would silence the layer instead of leaving it as it is.": F.gelu(
-            inside
-        )
-        @ up.T
-        + b,
-        "there is no non-linearity: two matrices in a row are one matrix of low rank.": h + inside @ up.T + b,
-        "the non-linearity stands behind up; it belongs in the bottleneck, between the matrices.": h
-        + F.gelu(inside @ up.T + b),
-        "both biases are missing.": h + F.gelu(h @ down.T) @ up.T,
-        "the bias behind up is missing.": h + F.gelu(inside) @ up.T,
-        "the bias in the bottleneck is missing, or it is added behind the non-linearity.": h
-        + F.gelu(h @ down.T) @ up.T
-        + b,
-        "that is ReLU; here the function is GELU.": h + F.relu(inside) @ up.T + b,
-        "the sum is taken through the non-linearity as well; h is added last, untouched.": F.gelu(
-            h + F.gelu(inside) @ up.T + b
-        ),
-    }
-    if torch.allclose(got, h + F.gelu(inside) @ up.T + b, atol=1e-4):
+        return f"for W of shape ({d}, {wide}) and m = {m} your function raises {type(error).__name__}: {error}."
+    if not isinstance(got, tuple) or len(got) != 2 or not all(isinstance(each, torch.Tensor) for each in got):
+        return "it returns two tensors, the matrix and the bias of the merged layer."
+    weight, bias = got
+    if weight.shape != W.shape or bias.shape != c.shape:
+        return f"the merged layer is as large as the old one, ({d}, {wide}) and ({d},); yours is {tuple(weight.shape)} and {tuple(bias.shape)}."
+    both = torch.eye(d) + up @ down
+    right, constant = both @ W, both @ c + up @ a + b
+    if torch.allclose(weight, right, atol=1e-4) and torch.allclose(bias, constant, atol=1e-4):
         return None
-    for reason, value in wrong.items():
-        if torch.allclose(got, value, atol=1e-4):
+    if torch.allclose(weight, up @ down @ W, atol=1e-4):
+        return "h itself is missing: the bottleneck's output is added to what came in, it does not take its place."
+    if torch.allclose(weight, W, atol=1e-4):
+        return "the matrix does not hold what down and up make of W. LoRA adds B·A to W; here h = Wx + c goes through down and up."
+    if not torch.allclose(weight, right, atol=1e-4):
+        return "the matrix is not that of x ↦ h + up(down(h)) with h = Wx + c. Write it out for c = a = b = 0 first."
+    missing = {
+        "the bias is still the old one: c goes through down and up too, and so does a through up.": c,
+        "the bias c goes through down and up as well, like the rest of h.": c + up @ a + b,
+        "the bias a, behind down, goes through up before it comes out.": both @ c + b,
+        "the bias b, behind up, is missing.": both @ c + up @ a,
+        "the biases of the bottleneck are missing.": both @ c,
+    }
+    for reason, value in missing.items():
+        if torch.allclose(bias, value, atol=1e-4):
             return reason
-    return "the result is not h + up(GELU(down(h))), with down and up as linear layers with their biases."
+    return "the matrix is right and the bias is not: put x = 0 into the three layers, one after the other."
 
 
 def judge_start(answer) -> str | None:
@@ -151,28 +145,28 @@ EXERCISES = [
     ),
     Exercise(
         "Exercise 2",
-        judge_forward,
+        judge_merge,
         (
-            "A linear layer computes h @ W.T + bias. First down and its bias, then GELU, then up and its bias.",
-            "torch.nn.functional.gelu is the function. What is added at the end?",
+            "Write h = Wx + c. What is down(h), and what does up make of it? Without a function in between everything is linear in x.",
+            "Collect what stands before x: one part comes from h itself, one has passed down and up. Then put x = 0: what is left is the bias.",
         ),
-        solutions.adapter,
+        solutions.merge,
         (
-            "import torch.nn.functional as F\nanswer = lambda h, down, a, up, b: F.gelu(h @ down.T + a) @ up.T + b",
-            "answer = lambda h, down, a, up, b: h + (h @ down.T + a) @ up.T + b",
-            "import torch.nn.functional as F\nanswer = lambda h, down, a, up, b: h + F.gelu((h @ down.T + a) @ up.T + b)",
-            "import torch.nn.functional as F\nanswer = lambda h, down, a, up, b: h + F.gelu(h @ down.T) @ up.T",
-            "import torch.nn.functional as F\nanswer = lambda h, down, a, up, b: h + F.relu(h @ down.T + a) @ up.T + b",
-            "import torch.nn.functional as F\nanswer = lambda h, down, a, up, b: h.add_(F.gelu(h @ down.T + a) @ up.T + b)",
-            "import torch.nn.functional as F\nanswer = lambda h, down, a, up, b: h + F.gelu(h @ down + a) @ up + b",
+            "answer = lambda W, c, down, a, up, b: (up @ down @ W, up @ down @ c + up @ a + b)",
+            "answer = lambda W, c, down, a, up, b: (W + up @ down @ W, c)",
+            "answer = lambda W, c, down, a, up, b: (W + up @ down @ W, c + up @ a + b)",
+            "answer = lambda W, c, down, a, up, b: (W + up @ down @ W, c + up @ down @ c + b)",
+            "answer = lambda W, c, down, a, up, b: (W + down @ up @ W, c + b)",
+            "answer = lambda W, c, down, a, up, b: W + up @ down @ W",
+            "answer = lambda W, c, down, a, up, b: (W, c + up @ a + b)",
         ),
     ),
     Exercise(
         "Exercise 3",
         judge_start,
         (
-            "The adapter is the identity when up gives zeros. Which of the two matrices may then be anything?",
-            "torch.nn.init.zeros_ and torch.nn.init.normal_ fill a tensor in place. If both matrices are zero, neither has a gradient.",
+            "How does LoRA do it (lesson 06)? Which of its two matrices is zero at the start, and what would happen if both were?",
+            "What has to come out of up, so that h + up(…) is h? Think of its bias too. torch.nn.init.zeros_ and normal_ fill a tensor in place.",
         ),
         solutions.start,
         (

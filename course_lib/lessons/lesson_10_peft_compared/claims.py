@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ...measure.statistics import difference_interval
 from ..claims import printed
 from . import findings as f
 from .setting import LESSON, ONE_SEED_RATE, RATES, SHARED_RATE
@@ -75,6 +76,46 @@ def examples() -> str:
     found = f.accuracy("prompt", layout="examples")
     assert found.high < 33
     return f"Six solved examples in the prompt bring the same base to {f.shown(found)} %, below chance"
+
+
+def live() -> str:
+    """The two runs of the committed notebook: equal losses, unequal answers."""
+    shown = re.search(r"\nLoRA +(\d+\.\d) % right .*\nprompt tuning +(\d+\.\d) % right ", printed(LESSON))
+    assert shown and float(shown[1]) > float(shown[2]) + 5
+    return (
+        f"Both losses end near zero, and of the unseen items LoRA has {shown[1]} % right and prompt tuning {shown[2]} %: the training loss "
+        "does not tell how a method does on new items"
+    )
+
+
+def on_the_front() -> str:
+    """The front over the size of the file."""
+    size = {m: f.mean("compare", "bytes", method=m) for m in f.methods_of("compare")}
+    names = f.front({m: (size[m], f.accuracy("compare", method=m).value) for m in size})
+    assert names[-1] == LORA and FULL not in names
+    return (
+        f"On the left the front climbs over {', '.join(names[:-1])} to {LORA}; full fine-tuning, with a file {size[FULL] / size[LORA]:.0f} times "
+        "as large, is not on it"
+    )
+
+
+def small_files() -> str:
+    """How much smaller than LoRA's the files of the last three are."""
+    size = {m: f.mean("compare", "bytes", method=m) for m in (LORA, "IA3", "prefix tuning", PROMPT)}
+    times = sorted(size[LORA] / v for m, v in size.items() if m != LORA)
+    return f"in files {times[0]:.0f} to {times[-1]:.0f} times smaller than LoRA's"
+
+
+def wild_is_hard() -> str:
+    """In the wild after business alone and after all sections."""
+    everywhere = {m: f.accuracy("compare", "wild_bits", method=m).value for m in f.methods_of("far")}
+    lost = {m: v - f.far(m)["in the wild"].value for m, v in everywhere.items()}
+    assert max(lost.values()) < 4
+    *first, last = (f"{v:.1f}" for v in everywhere.values())
+    return (
+        f"after training on all sections these sentences stand at {', '.join(first)} and {last} %, at most four points more: they are hard for "
+        "another reason"
+    )
 
 
 def tone_full() -> str:
@@ -160,7 +201,7 @@ def knowledge() -> str:
     """The Wool Exchange, each at the best of its rates."""
     found = {m: f.accuracy("new", "wool_bits", **f.chosen("new", m)) for m in (FULL, LORA, PROMPT)}
     assert found[FULL].value > found[LORA].value > 80 and found[PROMPT].high < 40
-    return f"on the Wool Exchange, per cent right: {_each({m: f.shown(i) for m, i in found.items()})}"
+    return f"per cent right on the Wool Exchange: {_each({m: f.shown(i) for m, i in found.items()})}"
 
 
 def usual_rate() -> str:
@@ -196,6 +237,15 @@ def with_room() -> str:
     assert abs(minus[LORA].value) < 3 and f.room_accuracy(FULL).value < 80
     assert minus[ADAPTERS].value < minus[LORA].value and minus[ADAPTERS].high > 0
     return "LoRA lies within three points of full fine-tuning; the mean of the adapters lies lower, with an interval that still includes zero"
+
+
+def room_against_lora() -> str:
+    """Adapters against LoRA on the task with room, on the seeds that both have."""
+    one, lora = f.room()[ADAPTERS], f.room()[LORA]
+    seeds = sorted(one.keys() & lora.keys())
+    gap = difference_interval([one[s] for s in seeds], [lora[s] for s in seeds])
+    assert gap.high < 0
+    return "Against LoRA, with more seeds, lesson 09 found an interval that excludes zero"
 
 
 def new_words_verdict() -> str:
@@ -252,5 +302,5 @@ def shuffled() -> str:
 CLAIMS = [
     rates_apart, one_rate, own_rates, one_tuning_seed, seeds, untrained, examples, tone_full, tone_near, tone_below, memory, time,
     files, little_data, out_of_domain, in_the_wild, knowledge, usual_rate, higher_rate, forgetting, shuffled,
-    with_room, new_words_verdict, on_the_real_model, expected, verdict_compute, verdict_files, verdict_domain,
+    with_room, room_against_lora, live, on_the_front, small_files, wild_is_hard, new_words_verdict, on_the_real_model, expected, verdict_compute, verdict_files, verdict_domain,
 ]  # fmt: skip

@@ -174,7 +174,7 @@ WHY_NOT = {
         "": "there is nothing to train on in A: no example has an answer.",
     },
     "B": {
-        "prompt": "in B there are 50,000 examples, and no wording was found in a month. Something has to be trained.",
+        "prompt": "each customer of B brings 50,000 examples of a task of their own. No wording holds what is in them; something has to be trained.",
         "QLoRA": "requests for different tasks in B share one batch, and every task brings at most 30 kB.",
         "LoRA": "a LoRA of rank 8 takes 0.9 MB here, and B allows 30 kB a task.",
         "full": "a full copy for each of 400 tasks is what B cannot store.",

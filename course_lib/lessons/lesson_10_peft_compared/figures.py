@@ -50,37 +50,57 @@ def point(axes: Axes, x: float, found: Interval, name: str, *, own: bool = False
     )  # fmt: skip
 
 
+# Where the names stand beside their points, in points of print: over the size of the file, and over memory.
+BESIDE_FILE = {
+    "prompt tuning": (-7, 0, "right", "center"),
+    "IA3": (-7, 0, "right", "center"),
+    "prefix tuning": (7, 0, "left", "center"),
+    "QLoRA": (-7, 0, "right", "center"),
+    "adapters": (-3, -26, "left", "top"),
+    "LoRA": (-7, 6, "right", "bottom"),
+    "full fine-tuning": (0, 22, "center", "bottom"),
+}
+BESIDE_MEMORY = BESIDE_FILE | {
+    "prompt tuning": (16, 4, "left", "center"),
+    "prefix tuning": (-4, -24, "left", "top"),
+    "adapters": (4, 20, "right", "bottom"),
+    "LoRA": (16, 6, "left", "bottom"),
+    "full fine-tuning": (4, 22, "right", "bottom"),
+}
+
+
 def draw_front(own: dict[str, Result] | None = None) -> str:
-    """Accuracy on tone over the size of the file and over peak memory; `own` results are laid on top. Returns the summary."""
+    """Accuracy on tone over the size of the file and over peak memory; `own` results stand beside their method. Returns the summary."""
     import matplotlib.pyplot as plt
 
     _, both = panels(2, 4.2)
     found = {m: accuracy("compare", method=m) for m in methods_of("compare")}
     ways = (
-        ("file to keep, kB (logarithmic)", {m: mean("compare", "bytes", method=m) / 1e3 for m in found}),
-        ("peak memory of a training step, MB", {m: cost(m)["peak"] / 1e6 for m in found}),
+        ("file to keep, kB (logarithmic)", {m: mean("compare", "bytes", method=m) / 1e3 for m in found}, BESIDE_FILE),
+        ("peak memory of a training step, MB", {m: cost(m)["peak"] / 1e6 for m in found}, BESIDE_MEMORY),
     )
     said = []
-    for axes, (label, costs) in zip(both, ways, strict=True):
+    for axes, (label, costs, beside) in zip(both, ways, strict=True):
         for name, interval in found.items():
-            point(axes, costs[name], interval, name, label=True)
+            point(axes, costs[name], interval, name)
+            right, up, ha, va = beside[name]
+            axes.annotate(
+                name, (costs[name], interval.value), xytext=(right, up), textcoords="offset points",
+                ha=ha, va=va, fontsize=9, color=COLOURS[name],
+            )  # fmt: skip
         for name, result in (own or {}).items():
-            point(
-                axes,
-                costs[name],
-                Interval(result.value, result.low, result.high).scaled(100),
-                name,
-                own=True,
-                label=True,
-            )
+            aside = 1.5 * costs[name] if beside is BESIDE_FILE else costs[name] + 2.5
+            point(axes, aside, Interval(result.value, result.low, result.high).scaled(100), name, own=True, label=True)
         names = front({m: (costs[m], found[m].value) for m in found})
         line = [(costs[m], found[m].value) for m in names]
         axes.step(*zip(*line, strict=True), where="post", color="#999999", ls="--", lw=1, zorder=0)
         axes.set_xlabel(label)
         said.append(f"over {label.split(',')[0]}: " + ", ".join(f"{m} {found[m].value:.1f} %" for m in names))
     both[0].set_xscale("log")
+    both[0].set_xlim(0.9, 2e5)
     both[0].set_ylabel("right answers, tone, %")
-    both[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if own:
+        both[1].legend(frameon=False, fontsize=8, loc="lower right", title="beside their method:", title_fontsize=8)
     both[0].set_title("Small files keep most of the accuracy …", loc="left", fontsize=10)
     both[1].set_title("… memory falls far less", loc="left", fontsize=10)
     plt.show()
@@ -100,6 +120,8 @@ def draw_rates(shared: float) -> str:
             losses.setdefault(run["key"]["rate"], []).append(run["metrics"]["loss"])
         tried = sorted((rate, sum(each) / len(each)) for rate, each in losses.items())
         axes.plot(*zip(*tried, strict=True), marker=MARKS[method], color=COLOURS[method], label=method, lw=1.4, ms=6)
+        best = min(tried, key=lambda pair: abs(pair[0] - RATES["tone", method]))
+        axes.plot(*best, marker="o", ms=15, mfc="none", mec=COLOURS[method], mew=1.5)
         said.append(f"{method} {RATES['tone', method]:g}")
     axes.axvline(shared, color="#999999", ls="--", lw=1)
     axes.text(
@@ -114,7 +136,7 @@ def draw_rates(shared: float) -> str:
     axes.set_yscale("log")
     axes.set_xlabel("learning rate (logarithmic)")
     axes.set_ylabel("validation loss, nats per token")
-    axes.set_title("The best rates lie three orders of magnitude apart", loc="left")
+    axes.set_title("The best rates (circled) lie nearly three powers of ten apart", loc="left")
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plt.show()
     return "Chosen from the rates that were tried: " + ", ".join(said) + "."
@@ -179,23 +201,25 @@ def draw_curves(wanted: float = 0.8) -> str:
 
 
 def draw_rows(found: dict[str, dict[str, Interval]], xlabel: str, title: str) -> str:
-    """Methods as rows, one dot with an interval for each named value; returns the summary."""
+    """Methods as rows in their colours, one mark with an interval for each named value, the last one filled; returns the summary."""
     import matplotlib.pyplot as plt
 
     _, (axes,) = panels(1, 1.4 + 0.55 * len(found))
-    styles = [("o", "#222222"), ("s", "#D55E00"), ("^", "#0072B2")]
-    for place, values in enumerate(found.values()):
+    for place, (method, values) in enumerate(found.items()):
         for number, (name, each) in enumerate(values.items()):
-            mark, tint = styles[number]
             y = place + 0.2 * (number - (len(values) - 1) / 2)
             bars = [[each.value - each.low], [each.high - each.value]]
-            label = name if place == 0 else None
-            axes.errorbar(each.value, y, xerr=bars, fmt=mark, color=tint, capsize=3, ms=6, label=label)
+            fmt, inside = "os^"[number], COLOURS[method] if number == len(values) - 1 else "white"
+            axes.errorbar(each.value, y, xerr=bars, fmt=fmt, color=COLOURS[method], mfc=inside, capsize=3, ms=7)
+            if place == 0:  # the legend tells the marks apart, the rows tell the methods
+                inside = "#444444" if number == len(values) - 1 else "white"
+                axes.plot([], [], fmt, color="#444444", mfc=inside, ms=7, label=name)
     axes.set_yticks(range(len(found)), list(found))
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.set_xlabel(xlabel)
     axes.set_title(title, loc="left")
-    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if max(map(len, found.values())) > 1:
+        axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plt.show()
     said = (f"{m}: " + ", ".join(f"{n} {i.value:.0f}" for n, i in values.items()) for m, values in found.items())
     return f"{title} ({xlabel}): " + "; ".join(said) + "."
@@ -219,7 +243,7 @@ def draw_new(title: str) -> str:
         axes.plot(lost, [f.value for f in found], "-", color=COLOURS[method], lw=1, alpha=0.6)
         for rate, x, each in zip(rates, lost, found, strict=True):
             point(axes, x, each, method, label=rate == rates[0])
-            axes.annotate(f"{rate:g}", (x, each.value), xytext=(7, 5), textcoords="offset points", fontsize=8)
+            axes.annotate(f"rate {rate:g}", (x, each.value), xytext=(7, 5), textcoords="offset points", fontsize=8)
         pairs = zip(rates, lost, found, strict=True)
         said.append(f"{method} " + ", ".join(f"{f.value:.0f} % and {x:+.2f} at {rate:g}" for rate, x, f in pairs))
     axes.axhline(100 / 3, color="#999999", ls=":", lw=1)

@@ -77,7 +77,7 @@ def draw(axes: Axes) -> str:
     for x, y in ((5.75, 4.25), (6.3, 4.25), (10.6, 4.25)):
         axes.plot(x, y, marker="o", ms=9, color=IA3, mec="#222222")
     note(0.2, 5.1, "IA3: keys, values and the\ninside of the MLP, stretched", IA3)
-    axes.plot([4.0, 5.6], [5.0, 4.3], color=IA3, lw=1)
+    axes.plot([4.15, 5.6], [4.85, 4.3], color=IA3, lw=1)
     note(0.2, 6.75, "full fine-tuning: all that is grey", COLOURS["full fine-tuning"])
     return (
         "One layer of the frozen model: prompt tuning trains vectors before the embeddings, prefix tuning keys and values in every "

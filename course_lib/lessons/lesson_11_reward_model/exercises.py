@@ -1,4 +1,4 @@
-"""Exercises of lesson 11: the Bradley–Terry loss, what is possible under noise, and four broken reward models."""
+"""Exercises of lesson 11: the Bradley–Terry loss for shares of readers, what is possible under noise, and four broken reward models."""
 
 from __future__ import annotations
 
@@ -10,39 +10,48 @@ from . import solutions
 
 
 def judge_loss(answer) -> str | None:
-    """A function `(chosen, rejected)` → scalar loss, tried on gaps of both signs and on very large ones."""
+    """A function `(first, second, share)` → scalar loss, tried on gaps of both signs, on shares of all kinds, and on very large gaps."""
     import torch
     import torch.nn.functional as F
 
     if not callable(answer):
         return f"the answer is a function (answer = preference_loss), not a {type(answer).__name__}."
-    chosen, rejected = torch.tensor([1.0, -0.5, 2.0]), torch.tensor([0.2, 0.7, 2.0])
-    gap = chosen - rejected
-    got = answer(chosen, rejected)
+    first, second = torch.tensor([1.0, -0.5, 2.0, 0.3]), torch.tensor([0.2, 0.7, 2.0, 0.9])
+    share, gap = torch.tensor([0.9, 0.3, 1.0, 0.6]), first - second
+    got = answer(first, second, share)
     if not isinstance(got, torch.Tensor) or got.numel() != 1:
         shape = tuple(got.shape) if isinstance(got, torch.Tensor) else type(got).__name__
         return f"the loss of a batch is one number, a mean over its pairs; yours is {shape}."
+    yes, no = F.logsigmoid(gap), F.logsigmoid(-gap)
+    right = -(share * yes + (1 - share) * no).mean()
     wrong = {
-        "the sign of the gap is turned round: this loss pushes the rejected reply up.": -F.logsigmoid(-gap).mean(),
-        "the minus is missing: a loss is to be made small, and log σ is largest for the right order.": F.logsigmoid(
-            gap
+        "the shares are not used: this takes the first reply for everybody's choice.": -yes.mean(),
+        "the readers who chose the second reply are forgotten. They made a choice too, with probability 1 − σ(gap).": -(
+            share * yes
         ).mean(),
-        "the logarithm is missing: that is one minus the probability of the choice, not its negative logarithm.": (
-            1 - torch.sigmoid(gap)
+        "it is turned round: those who chose the first reply push the second one up.": -(
+            share * no + (1 - share) * yes
         ).mean(),
-        "that is the probability of the choice; the loss is its negative logarithm.": torch.sigmoid(gap).mean(),
-        "that adds the pairs up; take the mean, or the loss grows with the batch.": -F.logsigmoid(gap).sum(),
-        "that is a hinge on the gap. It is a ranking loss, but not Bradley and Terry's.": F.relu(1 - gap).mean(),
-        "the gap itself is no loss: it could be made as small as one likes.": -gap.mean(),
+        "the minus is missing: a loss is to be made small, and the logarithm is largest for the right shares.": -right,
+        "that adds the pairs up; take the mean, or the loss grows with the batch.": right * len(gap),
+        "that is the squared distance of two probabilities. The loss is a negative logarithm.": (
+            (torch.sigmoid(gap) - share) ** 2
+        ).mean(),
+        "the share weighs the two logarithms, not the gap between the rewards.": -F.logsigmoid(
+            (2 * share - 1) * gap
+        ).mean(),
+        "only the majority counts there: nine of ten and six of ten would be the same.": -F.logsigmoid(
+            torch.sign(share - 0.5) * gap
+        ).mean(),
     }
-    if not torch.allclose(got, -F.logsigmoid(gap).mean(), atol=1e-5):
+    if not torch.allclose(got, right, atol=1e-5):
         for reason, value in wrong.items():
             if torch.allclose(got.reshape(()), value, atol=1e-5):
                 return reason
-        return "for the gaps 0.8, −1.2 and 0 it is not the mean of −log σ(gap)."
-    far = answer(torch.tensor([0.0]), torch.tensor([200.0]))
-    if not torch.isfinite(far):
-        return "for a gap of −200 it is infinite: σ rounds to 0 before the logarithm. torch.nn.functional.logsigmoid does both in one."
+        return "for shares of 0.9, 0.3, 1 and 0.6 it is not the mean negative log-probability of one reader's choice."
+    far = answer(torch.tensor([0.0]), torch.tensor([200.0]), torch.tensor([1.0]))
+    if not torch.allclose(far, torch.tensor(200.0), atol=1.0):
+        return f"for a gap of −200 and a share of 1 it is {far.item():g} and should be 200: σ rounds to 0 before the logarithm."
     return None
 
 
@@ -90,16 +99,17 @@ EXERCISES = [
         name="The loss",
         judge=judge_loss,
         hints=(
-            "The probability that the chosen reply wins is σ(chosen − rejected).",
-            "The loss is the negative logarithm of that probability, averaged over the batch. Take the function that does σ and log in one step.",
+            "Take one reader by chance. With which probability, by the model, does this reader choose the first reply, and the second?",
+            "With `share` of the readers one of the two logarithms counts, with the rest the other. What is 1 − σ(x), written as a σ?",
         ),
         answer=solutions.preference_loss,
         wrong=(
-            "import torch.nn.functional as F\nanswer = lambda c, r: -F.logsigmoid(r - c).mean()",
-            "import torch\nanswer = lambda c, r: (1 - torch.sigmoid(c - r)).mean()",
-            "import torch.nn.functional as F\nanswer = lambda c, r: -F.logsigmoid(c - r).sum()",
-            "import torch\nanswer = lambda c, r: -torch.log(torch.sigmoid(c - r)).mean()",
-            "answer = lambda c, r: -(c - r).mean()",
+            "import torch.nn.functional as F\nanswer = lambda a, b, share: -F.logsigmoid(a - b).mean()",
+            "import torch.nn.functional as F\nanswer = lambda a, b, share: -(share * F.logsigmoid(a - b)).mean()",
+            "import torch.nn.functional as F\nanswer = lambda a, b, share: -(share * F.logsigmoid(b - a) + (1 - share) * F.logsigmoid(a - b)).mean()",
+            "import torch.nn.functional as F\nanswer = lambda a, b, share: -F.logsigmoid((2 * share - 1) * (a - b)).mean()",
+            "import torch\nanswer = lambda a, b, share: ((torch.sigmoid(a - b) - share) ** 2).mean()",
+            "import torch\nanswer = lambda a, b, share: -(share * torch.sigmoid(a - b).log() + (1 - share) * torch.sigmoid(b - a).log()).mean()",
         ),
     ),
     Exercise(

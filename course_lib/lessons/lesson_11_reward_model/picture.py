@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def draw(axes) -> str:
     """Draw it; returns the summary in one sentence."""
-    axes.set_xlim(0, 10)
+    axes.set_xlim(0, 10.2)
     axes.set_ylim(0.7, 5.3)
     axes.axis("off")
     box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "black"}
@@ -24,7 +24,14 @@ def draw(axes) -> str:
     axes.text(
         4.8, 3.0, "language model\nread at the end mark\n↓\nscalar head", ha="center", va="center", fontsize=9, bbox=box
     )
-    axes.text(9.1, 3.0, "σ(r − r′)\n= chance that\na reader\nchooses it", ha="center", va="center", fontsize=9)
+    axes.text(
+        9.0,
+        3.0,
+        "σ(r(chosen) − r(rejected))\n=\nchance that a reader\nchooses so",
+        ha="center",
+        va="center",
+        fontsize=9,
+    )
     return (
         "The same model reads the item with each of two replies and gives one number at the end mark; σ of the difference is the "
         "chance that a reader chooses the first."

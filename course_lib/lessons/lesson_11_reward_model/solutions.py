@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 
-def preference_loss(chosen, rejected):
+def preference_loss(first, second, share):
     import torch.nn.functional as F
 
-    return -F.logsigmoid(chosen - rejected).mean()
+    gap = first - second
+    return -(share * F.logsigmoid(gap) + (1 - share) * F.logsigmoid(-gap)).mean()
 
 
 def best_possible(chances):
