@@ -54,7 +54,7 @@ WORDS = {
     "load_in_8bit": "cl.load_model(quantization='nf4'), whose model goes into train(model=…)",
     "quantization_config": "cl.load_model(quantization='nf4'), whose model goes into train(model=…)",
     "quantization": "cl.load_model(quantization='nf4'), whose model goes into train(model=…)",
-    "fp16": "bf16=True, where the processor has it: half precision without loss scaling destroys small gradients",
+    "fp16": "none: float16 is used, with loss scaling, on a GPU without bfloat16; bf16=True or False chooses otherwise",
     "use_cpu": "none: the GPU is used where there is one",
     "no_cuda": "none: the GPU is used where there is one",
     "device": "none: the GPU is used where there is one",

@@ -129,12 +129,12 @@ def owner(folder: Path) -> dict[str, Any] | None:
     return None
 
 
-def precision(output_dir: Path) -> bool | None:
-    """Whether the run whose checkpoints lie in a folder computes in bf16; `None` without a checkpoint that says so."""
+def precision(output_dir: Path) -> str | None:
+    """In which precision the run whose checkpoints lie in a folder computes; `None` without a checkpoint that says so."""
     for folder in sorted(output_dir.glob("checkpoint-*"), key=_step, reverse=True):
-        said = (owner(folder) or {}).get("bf16")
-        if isinstance(said, bool):
-            return said
+        said = owner(folder) or {}
+        if isinstance(said.get("bf16"), bool):
+            return "bfloat16" if said["bf16"] else "float16" if said.get("fp16") is True else "float32"
     return None
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
@@ -73,6 +74,37 @@ def stop_when_not_finite(trainer) -> None:
         return loss
 
     trainer.training_step = checked
+
+
+@contextmanager
+def dropout_off(model: PreTrainedModel) -> Iterator[None]:
+    """Within it every dropout rate of a model is 0: two readings of the same text must agree where they are compared.
+
+    TRL does so for dropout *modules*; the rate of attention is a plain number in most architectures, and it leaves that alone.
+    """
+    import torch
+
+    found = []
+    for module in model.modules():
+        rates = ["p"] if isinstance(module, torch.nn.Dropout) else [n for n in vars(module) if "dropout" in n]
+        found += [(module, n, getattr(module, n)) for n in rates if isinstance(getattr(module, n), float)]
+    try:
+        for module, name, _ in found:
+            setattr(module, name, 0.0)
+        yield
+    finally:
+        for module, name, value in found:
+            setattr(module, name, value)
+
+
+def trained_in_float32(model: PreTrainedModel) -> None:
+    """Keep what is trained in float32: float16 gradients are scaled, and PyTorch unscales none that are themselves of half precision.
+
+    TRL casts an adapter on 4-bit weights to bfloat16 on every card.
+    """
+    for parameter in model.parameters():
+        if parameter.requires_grad and parameter.element_size() < 4:
+            parameter.data = parameter.data.float()
 
 
 def inner(model: PreTrainedModel) -> PreTrainedModel:

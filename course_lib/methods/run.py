@@ -22,7 +22,7 @@ from ..measure.memory import parameters
 from ..models.carriers import check_not_inside, check_not_used_up
 from .arguments import check_peft_config, check_values, known_words
 from .arguments import folder_for as folder_for
-from .guard import attend, built, check_something_to_learn, inner, left, stop_when_not_finite
+from .guard import attend, built, check_something_to_learn, inner, left, stop_when_not_finite, trained_in_float32
 from .guard import restore as _restore
 
 if TYPE_CHECKING:
@@ -103,23 +103,22 @@ def attach(model: PreTrainedModel, peft_config: PeftConfig | HoulsbyConfig | Non
 def common_settings(output_dir: str | os.PathLike) -> dict[str, Any]:
     """The settings that every TRL configuration needs on this machine, said aloud.
 
-    TRL's defaults ask for bf16 on a GPU and for gradient checkpointing; a CPU has neither to gain. bf16 is used where
-    it was measured to win (`course bench --remember`), else where the processor has units for it; a run that left checkpoints in `output_dir`
-    goes on in the precision that it began in, whatever was measured since.
+    TRL's defaults ask for bf16 on a GPU and for gradient checkpointing; a CPU has neither to gain. The precision is the one that wins on
+    this machine (`base.hardware.precision`); a run that left checkpoints in `output_dir` goes on in the one that it began in, whatever was
+    measured since.
     """
     import torch
 
-    from ..base.hardware import bf16_pays, bf16_wins
-    from .checkpoints import precision
+    from ..base.hardware import precision
+    from .checkpoints import precision as begun
 
     gpu = torch.cuda.is_available()
-    usual = bf16_pays("cuda") if gpu else bf16_wins()
-    begun = precision(Path(output_dir))
+    kind = begun(Path(output_dir)) or precision()
     settings = {
         "output_dir": str(output_dir),
         "use_cpu": not gpu,
-        "bf16": usual if begun is None else begun,
-        "fp16": False,
+        "bf16": kind == "bfloat16",
+        "fp16": kind == "float16",  # with loss scaling, which the Trainer does
         "activation_checkpointing": False,  # the new name of gradient_checkpointing, which TRL switches on
         "dataloader_pin_memory": gpu,
         "dataloader_num_workers": 0,
@@ -135,6 +134,11 @@ def common_settings(output_dir: str | os.PathLike) -> dict[str, Any]:
         "disable_tqdm": True,
     }
     return settings
+
+
+def joined(settings: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """`settings`, overridden by `arguments`; who says `bf16` has chosen the precision, and float16 is out."""
+    return settings | ({"fp16": False} if "bf16" in arguments else {}) | arguments
 
 
 def schedule(
@@ -202,6 +206,8 @@ def fit(
         trainer.create_model_card = lambda *args, **kwargs: None  # TRL's would take the place of a README.md
         check_something_to_learn(trainer)
         stop_when_not_finite(trainer)
+        if config.fp16:
+            trained_in_float32(trainer.model)
         done = TrainerState.load_from_json(str(start / "trainer_state.json")) if start else None
         before = checkpoints.seconds_of(start) if start else 0.0
         started = time.monotonic()

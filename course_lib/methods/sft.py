@@ -17,7 +17,7 @@ from ..models.generation import has_virtual_tokens
 from .arguments import check_values, known_words
 from .lengths import rows_that_fit
 from .profile import profile_of
-from .run import attach, common_settings, fit, folder_for, has_adapter, inner, resolve, schedule
+from .run import attach, common_settings, fit, folder_for, has_adapter, inner, joined, resolve, schedule
 from .virtual import LONGEST, check_virtual, prompt_rate, row_length
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def sft_config(output_dir: str | os.PathLike, **arguments: Any):
         "completion_only_loss": True,
         "train_sampling_strategy": "random",
     }
-    return SFTConfig(**(common_settings(output_dir) | settings | arguments))
+    return SFTConfig(**joined(common_settings(output_dir) | settings, arguments))
 
 
 def sft_words() -> set[str]:
