@@ -117,7 +117,9 @@ def trained(folder, peft_config=None, **arguments):
     pairs = []
     for row, (given, said) in zip(run.trainer.train_dataset, exchanges(tokenizer), strict=True):
         taught = [token for token in row["labels"] if token != -100]
-        assert taught[: len(said)] == said and row["input_ids"] == given + taught  # and what a template writes behind it
+        assert (
+            taught[: len(said)] == said and row["input_ids"] == given + taught
+        )  # and what a template writes behind it
         pairs.append((given, taught))
     wanted = -float(torch.cat(token_log_probabilities(twin, tokenizer, pairs)).mean())
     return run, before, wanted
@@ -131,7 +133,7 @@ def check_answers(model, tokenizer, again):
 
 
 def test_full(form, tmp_path):
-    name, folder = form
+    _, folder = form
     run, before, wanted = trained(folder)
     assert run.losses[0] == pytest.approx(wanted, abs=2e-3)
     assert (logits(run.model) - before).abs().max() > 1e-3
@@ -147,16 +149,18 @@ def test_full(form, tmp_path):
 def lora(**options):
     from peft import LoraConfig
 
-    return LoraConfig(**({"r": 4, "lora_alpha": 16, "target_modules": "all-linear", "task_type": "CAUSAL_LM"} | options))
+    return LoraConfig(
+        **({"r": 4, "lora_alpha": 16, "target_modules": "all-linear", "task_type": "CAUSAL_LM"} | options)
+    )
 
 
 def test_lora(form, tmp_path):
-    name, folder = form
+    _, folder = form
     run, before, wanted = trained(folder, lora())
     assert run.losses[0] == pytest.approx(wanted, abs=2e-3)
     assert (logits(run.model) - before).abs().max() > 1e-3
     cl.save_adapter(run.model, tmp_path)
-    again, tokenizer = cl.load_adapter(tmp_path, cl.load_model(folder)[0])
+    again, _ = cl.load_adapter(tmp_path, cl.load_model(folder)[0])
     told = logits(run.model)
     assert torch.equal(logits(again), told)
     check_answers(run.model, run.tokenizer, again)
@@ -164,7 +168,7 @@ def test_lora(form, tmp_path):
 
 
 def test_qlora(form, tmp_path):
-    name, folder = form
+    _, folder = form
     run, before, wanted = trained(folder, lora(), quantization="nf4")
     assert run.losses[0] == pytest.approx(wanted, abs=2e-3)
     assert (logits(run.model) - before).abs().max() > 1e-3
@@ -178,8 +182,8 @@ def test_qlora(form, tmp_path):
 def test_prompt_tuning(form, tmp_path):
     from peft import PromptTuningConfig
 
-    name, folder = form
-    run, before, _ = trained(folder, PromptTuningConfig(num_virtual_tokens=4, task_type="CAUSAL_LM"))
+    _, folder = form
+    run, _, _ = trained(folder, PromptTuningConfig(num_virtual_tokens=4, task_type="CAUSAL_LM"))
     assert run.trainable_parameters == 4 * 32
     cl.save_adapter(run.model, tmp_path)
     again, tokenizer = cl.load_adapter(tmp_path, cl.load_model(folder)[0])
@@ -190,13 +194,13 @@ def test_prompt_tuning(form, tmp_path):
 
 
 def test_houlsby(form, tmp_path):
-    name, folder = form
-    run, before, wanted = trained(folder, cl.HoulsbyConfig(bottleneck=4, init_std=0.0))
+    _, folder = form
+    run, _, wanted = trained(folder, cl.HoulsbyConfig(bottleneck=4, init_std=0.0))
     assert run.losses[0] == pytest.approx(wanted, abs=2e-3)
-    run, before, wanted = trained(folder, cl.HoulsbyConfig(bottleneck=4))
+    run, before, _ = trained(folder, cl.HoulsbyConfig(bottleneck=4))
     assert (logits(run.model) - before).abs().max() > 1e-3
     cl.save_adapter(run.model, tmp_path)
-    again, tokenizer = cl.load_adapter(tmp_path, cl.load_model(folder)[0])
+    again, _ = cl.load_adapter(tmp_path, cl.load_model(folder)[0])
     assert torch.equal(logits(again), logits(run.model))
     check_answers(run.model, run.tokenizer, again)
 
@@ -226,7 +230,7 @@ def test_reward(form, tmp_path, kind):
 def test_dpo(form, tmp_path, kind):
     from datasets import Dataset
 
-    name, folder = form
+    _, folder = form
     peft_config = {"full": None, "lora": lora(), "houlsby": cl.HoulsbyConfig(bottleneck=4, init_std=0.0)}[kind]
     run = cl.train_dpo(
         Dataset.from_list(PAIRS), model=str(folder), peft_config=peft_config, max_steps=2, batch_size=4,
@@ -241,7 +245,7 @@ def test_dpo(form, tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["full", "lora", "houlsby"])
 def test_rloo(form, tmp_path, kind):
-    name, folder = form
+    _, folder = form
     peft_config = {"full": None, "lora": lora(), "houlsby": cl.HoulsbyConfig(bottleneck=4)}[kind]
     run = cl.train_rl(
         ROWS, lambda completions, **_: [len(text) for text in completions], model=str(folder), peft_config=peft_config,

@@ -52,7 +52,7 @@ def same(model, other) -> bool:
         ({"eval_dataset": ROWS}, r"cl\.evaluate"),
         ({"eval_strategy": "epoch"}, r"cl\.evaluate"),
         ({"report_to": "wandb"}, "none: run.losses"),
-        ({"fp16": True}, r"float16 is used, with loss scaling, on a GPU without bfloat16"),
+        ({"fp16": True}, r"none: float16 is used, with loss scaling, on a GPU without bfloat16"),
         ({"warmup_ratio": 0.1}, "warmup_steps"),
         ({"load_in_4bit": True}, r"cl\.load_model\(quantization='nf4'\)"),
         ({"group_by_length": True}, "train_sampling_strategy='group_by_length'"),

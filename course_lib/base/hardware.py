@@ -84,6 +84,13 @@ def attention_for(bf16: bool, longest: int | None = None) -> str | None:
     return "eager" if bf16 and (longest is None or longest <= LONG) else "sdpa"
 
 
+def computed_on() -> str:
+    """What a training computes on: the graphics card, else the processor."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else processor_name()
+
+
 def processor_name() -> str:
     """The processor as its maker calls it, with the number of cores, to stand beside every figure of speed."""
     import platform

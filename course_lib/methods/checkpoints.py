@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
+from ..base.processes import is_first, wait
 from ..models.identity import sha256
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def keeper(output_dir: Path, mine: dict[str, Any], one: int, clock: Callable[[],
 
     class Keeper(TrainerCallback):
         def on_step_end(self, args, state, control, **kwargs):
-            if control.should_save:
+            if control.should_save and is_first():
                 place = output_dir / f"checkpoint-{state.global_step}"
                 if place.exists() and owner(place) is None:
                     raise CourseError(
@@ -214,9 +215,14 @@ def keeper(output_dir: Path, mine: dict[str, Any], one: int, clock: Callable[[],
                 check_room(output_dir, one)
                 place.mkdir(parents=True)
                 (place / BEGUN).write_text(json.dumps({"run": mine}) + "\n", encoding="utf-8")
+            if control.should_save:
+                wait()
 
         def on_save(self, args, state, control, **kwargs):
-            seal(output_dir / f"checkpoint-{state.global_step}", mine, clock())
+            wait()  # each process has written the state of its random generators
+            if is_first():
+                seal(output_dir / f"checkpoint-{state.global_step}", mine, clock())
+            wait()
 
     return Keeper()
 

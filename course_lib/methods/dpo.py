@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
+from ..base.processes import share_of
 from ..base.quiet import hushed
 from ..data.pairs import first_of
 from ..measure.memory import parameters
@@ -111,7 +112,7 @@ def train_dpo(
         learning_rate=usual if learning_rate is None else learning_rate,
         num_train_epochs=epochs,
         max_steps=max_steps,
-        per_device_train_batch_size=batch_size,
+        per_device_train_batch_size=share_of(batch_size),
         beta=beta,
         loss_type=losses,
         seed=seed,

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
+from ..base.processes import is_first, world_size
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -57,6 +58,26 @@ def left(model: PreTrainedModel, trained: PreTrainedModel, steps: int, frozen: d
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(frozen.get(name, parameter.requires_grad))
     return f"The run was stopped after {steps} steps: its adapter is taken off, and the model is as it was before."
+
+
+def check_together(trainer: Any) -> None:
+    """Raises `CourseError` when the trainer does not see the processes among which the rows of a step are shared out."""
+    seen = trainer.accelerator.num_processes
+    if seen != world_size():
+        raise CourseError(
+            f"A launcher started {world_size()} processes, and the trainer knows of {seen}: each would train alone.",
+            "Start them with torchrun, and make no Accelerator or PartialState before the training.",
+        )
+
+
+def say_filled_up(rows: int, config: Any) -> None:
+    """A printed sentence where the rows do not fill the last step of several processes: then it is not the step of one process."""
+    together = config.per_device_train_batch_size * config.gradient_accumulation_steps * world_size()
+    if is_first() and world_size() > 1 and rows % together:
+        print(
+            f"{rows} rows do not fill steps of {together}: the last step of each pass is filled up with {-rows % together} rows that were "
+            f"read before, so it differs from that of one process."
+        )
 
 
 def stop_when_not_finite(trainer) -> None:

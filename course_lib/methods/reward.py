@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
+from ..base.processes import share_of
 from ..base.quiet import hushed
 from ..base.run import Run
 from ..data.pairs import Unusable, first_of, read_pair
@@ -89,7 +90,7 @@ def train_reward(
         learning_rate=usual_rate(model, adapter) if learning_rate is None else learning_rate,
         num_train_epochs=epochs,
         max_steps=max_steps,
-        per_device_train_batch_size=batch_size,
+        per_device_train_batch_size=share_of(batch_size),
         seed=seed,
         **schedule(
             len(rows), batch_size=batch_size, epochs=epochs, max_steps=max_steps, output_dir=output_dir, **arguments

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
+from ..base.processes import share_of
 from ..base.quiet import hushed
 from ..base.run import Run
 from ..data.instructions import prompt_text
@@ -86,7 +87,7 @@ def train_rl(
     config = rloo_config(
         folder,
         learning_rate=rate,
-        per_device_train_batch_size=batch_size * generations,
+        per_device_train_batch_size=share_of(batch_size) * generations,
         num_generations=generations,
         beta=beta,
         temperature=temperature,

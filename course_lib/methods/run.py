@@ -16,13 +16,25 @@ from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
 from ..base.hardware import attention_for
+from ..base.processes import is_first, wait, world_size
 from ..base.quiet import hushed
 from ..base.run import Run
 from ..measure.memory import parameters
 from ..models.carriers import check_not_inside, check_not_used_up
 from .arguments import check_peft_config, check_values, known_words
 from .arguments import folder_for as folder_for
-from .guard import attend, built, check_something_to_learn, inner, left, stop_when_not_finite, trained_in_float32
+from .arguments import joined as joined
+from .guard import (
+    attend,
+    built,
+    check_something_to_learn,
+    check_together,
+    inner,
+    left,
+    say_filled_up,
+    stop_when_not_finite,
+    trained_in_float32,
+)
 from .guard import restore as _restore
 
 if TYPE_CHECKING:
@@ -133,12 +145,11 @@ def common_settings(output_dir: str | os.PathLike) -> dict[str, Any]:
         "report_to": "none",
         "disable_tqdm": True,
     }
+    if world_size() > 1:
+        settings["ddp_find_unused_parameters"] = (
+            False  # looking for them costs time, and only mixtures of experts have some
+        )
     return settings
-
-
-def joined(settings: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    """`settings`, overridden by `arguments`; who says `bf16` has chosen the precision, and float16 is out."""
-    return settings | ({"fp16": False} if "bf16" in arguments else {}) | arguments
 
 
 def schedule(
@@ -196,16 +207,19 @@ def fit(
     if start and not quiet:
         print(f"Going on from {start.resolve()}.")
     frozen = {name: p.requires_grad for name, p in model.named_parameters()}
+    quiet = quiet or not is_first()
     progress = _progress(quiet)
     trainer, finished = None, False
     try:
         attend(model, usual, attention)
         with hushed():
             trainer = built(make, [progress], peft_config)
+        check_together(trainer)
         trainer.remove_callback(PrinterCallback)
         trainer.create_model_card = lambda *args, **kwargs: None  # TRL's would take the place of a README.md
         check_something_to_learn(trainer)
         stop_when_not_finite(trainer)
+        say_filled_up(len(trainer.train_dataset), config)
         if config.fp16:
             trained_in_float32(trainer.model)
         done = TrainerState.load_from_json(str(start / "trainer_state.json")) if start else None
@@ -218,6 +232,7 @@ def fit(
         else:
             if saves:
                 folder.mkdir(parents=True, exist_ok=True)
+                wait()
                 size, there = checkpoints.estimate(trainer.model), len(list(folder.glob("checkpoint-*")))
                 checkpoints.check_room(folder, size, max(1, (config.save_total_limit or 1) + 1 - there))
                 clock = lambda: before + time.monotonic() - started  # noqa: E731
@@ -254,7 +269,9 @@ def fit(
 
 def _rows_read(steps: int, rows: int, config: TrainingArguments) -> int:
     """Rows that were trained on in so many steps: the last step of a pass may be short."""
-    together = config.per_device_train_batch_size * config.gradient_accumulation_steps
+    together = config.per_device_train_batch_size * config.gradient_accumulation_steps * world_size()
+    if world_size() > 1:
+        return steps * together  # Accelerate fills the last step up
     passes, rest = divmod(steps, math.ceil(rows / together))
     return passes * rows + min(rows, rest * together)
 
