@@ -105,8 +105,9 @@ def test_numbers_without_a_point_are_numbers_and_quoted_ones_are_text(tmp_path):
 
 
 def test_no_tag_of_yaml_makes_an_object(tmp_path):
-    with pytest.raises(CourseError, match="not YAML"):
-        read_yaml(written(tmp_path, "a: !!python/object/apply:os.system ['true']\n"))
+    for value in ("!!python/object/apply:os.system ['true']", "!!python/name:os.system", "!mine {b: 1}"):
+        with pytest.raises(CourseError, match=r"recipe\.yaml, line 1: not YAML \(the tag .* makes an object\)"):
+            read_yaml(written(tmp_path, f"a: {value}\n"))
 
 
 def test_check_reads_and_trains_nothing(tmp_path, capsys):

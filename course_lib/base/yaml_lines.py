@@ -25,6 +25,8 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple, int]]:
     loader = yaml.SafeLoader(text)
 
     def value_of(node: Any, place: tuple) -> Any:
+        if node.tag.startswith("!") or "python" in node.tag:
+            raise yaml.constructor.ConstructorError(None, None, f"the tag {node.tag} makes an object", node.start_mark)
         if isinstance(node, yaml.MappingNode):
             found: dict[str, Any] = {}
             for key_node, value_node in node.value:
