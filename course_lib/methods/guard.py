@@ -61,7 +61,12 @@ def left(model: PreTrainedModel, trained: PreTrainedModel, steps: int, frozen: d
 
 
 def check_together(trainer: Any) -> None:
-    """Raises `CourseError` when the trainer does not see the processes among which the rows of a step are shared out."""
+    """Raises `CourseError` when the trainer does not see the processes among which the rows of a step are shared out, or shards the weights."""
+    if getattr(trainer, "is_fsdp_enabled", False) or getattr(trainer, "is_deepspeed_enabled", False):
+        raise CourseError(
+            "The launcher asks for sharded weights (FSDP or DeepSpeed); the course trains with whole weights in each process.",
+            "Launch with torchrun, or with data/recipes/accelerate/two_nodes.yaml; for sharding use TRL's trainer itself.",
+        )
     seen = trainer.accelerator.num_processes
     if seen != world_size():
         raise CourseError(
