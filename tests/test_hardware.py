@@ -32,7 +32,9 @@ def card(request, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: units or including_emulation)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capability)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: request.param)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=memory * 2**30))
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=memory * 2**30)
+    )
     return request.param, chosen
 
 
@@ -40,7 +42,11 @@ def test_a_card_computes_in_what_it_has_units_for(card, tmp_path):
     name, chosen = card
     assert hardware.precision() == chosen
     settings = common_settings(tmp_path)
-    assert (settings["bf16"], settings["fp16"], settings["use_cpu"]) == (chosen == "bfloat16", chosen == "float16", False)
+    assert (settings["bf16"], settings["fp16"], settings["use_cpu"]) == (
+        chosen == "bfloat16",
+        chosen == "float16",
+        False,
+    )
     assert compute_dtype() == getattr(torch, chosen)
     said = doctor.check_compute()
     assert name in said and f"cl.train computes in {chosen}" in said and "GiB" in said

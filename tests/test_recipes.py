@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -196,7 +197,9 @@ def test_a_last_step_that_the_rows_do_not_fill_is_said(tmp_path, tiny):
 @pytest.mark.slow
 def test_a_world_of_another_size_than_the_recipe_says_is_refused_before_anything_is_written(tmp_path, tiny):
     path = good(tmp_path, tiny, processes=2)
-    with pytest.raises(CourseError, match=r"The world size is 1, and 2 processes were asked for.*torchrun --nproc_per_node 2"):
+    with pytest.raises(
+        CourseError, match=r"The world size is 1, and 2 processes were asked for.*torchrun --nproc_per_node 2"
+    ):
         recipe.run(path)
     accelerate = launched(
         "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
@@ -219,14 +222,17 @@ def job():
     except Exception as error:
         print("REFUSED", error, flush=True)
 
-notebook_launcher(job, num_processes=2, use_port="0")
+notebook_launcher(job, num_processes=2, use_port="{port}")
 """
 
 
 @pytest.mark.slow
 def test_two_jobs_of_a_notebook_launcher_that_do_not_know_of_each_other_are_refused(tmp_path, tiny):
     path = good(tmp_path, tiny, processes=2)
-    script = written(tmp_path, NOTEBOOK.format(path=str(path), first="PartialState()"), "launch.py")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = written(tmp_path, NOTEBOOK.format(path=str(path), first="PartialState()", port=port), "launch.py")
     done = launched(str(script))
     assert done.stdout.count("REFUSED") == 2 and "The world size is 1, though a launcher speaks of 2" in done.stdout
     assert not (tmp_path / "out").exists()
