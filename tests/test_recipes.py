@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -153,13 +154,31 @@ def test_a_folder_with_something_of_the_users_is_left_alone(tmp_path, tiny):
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.slow
+def test_a_stopped_run_goes_on_in_its_folder_to_the_same_weights(tmp_path, tiny):
+    path = good(tmp_path, tiny)
+    path.write_text(path.read_text().replace("  bf16", "  save_steps: 2\n  bf16"))
+    out, file = tmp_path / "out", "adapter/adapter_model.safetensors"
+    recipe.run(path)
+    whole = (out / file).read_bytes()
+    for name in ("adapter", "checkpoint-5"):  # as if it had been stopped in step 5
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in ("run.json", "recipe.yaml"):
+        (out / name).unlink()
+    with pytest.raises(CourseError, match=r"go on with the stopped run in it: resume: true"):
+        recipe.run(path)
+    path.write_text(path.read_text().replace("processes", "  resume: true\nprocesses"))
+    recipe.run(path)
+    assert (out / file).read_bytes() == whole
+
+
 # ------------------------------------------------------------------ several processes
 
 
 def launched(*words: str, **options) -> subprocess.CompletedProcess:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
     return subprocess.run(
-        [sys.executable, *words], capture_output=True, text=True, timeout=200, env=environment, cwd=ROOT, **options
+        [sys.executable, *words], capture_output=True, text=True, timeout=600, env=environment, cwd=ROOT, **options
     )
 
 
