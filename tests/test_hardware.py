@@ -92,6 +92,14 @@ def test_a_trainer_that_is_alone_or_shards_is_refused(monkeypatch):
         check_together(trainer(2, is_fsdp_enabled=True))
 
 
+def test_reinforcement_learning_in_several_processes_is_refused_before_anything_is_loaded(monkeypatch):
+    from course_lib.methods.rl import train_rl
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(CourseError, match="There are 2 processes, and train_rl samples and trains in one"):
+        train_rl([{"prompt": "a"}], len, model="/nowhere")
+
+
 def test_rows_are_shared_out_evenly_or_not_at_all(monkeypatch):
     from course_lib.base.processes import share_of
 

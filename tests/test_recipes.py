@@ -203,6 +203,30 @@ def test_two_processes_give_the_result_of_one(tmp_path, tiny):
     assert done.stdout.count("Written:") == 1 and done.stdout.count("step    1/5") == 1  # only one process speaks
 
 
+PAIRS = """{method}:
+  model: {model}
+  data: {{load_preferences: {{}}, split: train, rows: 24, seed: 0}}
+  batch_size: 8
+  learning_rate: 1e-3
+  bf16: false
+  logging_steps: 1
+  output_dir: {out}
+processes: {processes}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["train_reward", "train_dpo"])
+def test_two_processes_give_the_losses_of_one_on_pairs_too(tmp_path, tiny, method):
+    told = {"method": method, "model": tiny}
+    one, _ = recipe.run(written(tmp_path, PAIRS.format(**told, out="one", processes=1)))
+    done = torchrun(written(tmp_path, PAIRS.format(**told, out="two", processes=2), "two.yaml"))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "two" / "run.json").read_text())
+    assert found["processes"] == 2 and len(found["losses"]) == 3
+    assert found["losses"] == pytest.approx(one.losses, abs=1e-4) and len(set(found["losses"])) == 3
+
+
 @pytest.mark.slow
 def test_a_last_step_that_the_rows_do_not_fill_is_said(tmp_path, tiny):
     path = good(tmp_path, tiny, processes=2)
