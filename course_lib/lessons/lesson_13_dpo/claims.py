@@ -55,7 +55,7 @@ def chosen_only() -> str:
 
 def betas() -> str:
     """How far the policy goes with each beta."""
-    found = reference()
+    found = shown.one_seed(reference())
     own = {b: shown.mean(found, "DPO", "own", b).value for b in sorted([BETA, *BETAS])}
     assert list(own.values()) == sorted(own.values(), reverse=True)
     told = ", ".join(f"{value:.1f} nats at β = {b:g}" for b, value in own.items())
@@ -74,7 +74,7 @@ def swapped() -> str:
 
 def beta_scores() -> str:
     """Whether the true score tells the betas apart."""
-    found = reference()
+    found = shown.one_seed(reference())
     told = [f"{mean_of.value:.3f} ({mean_of.low:.3f} to {mean_of.high:.3f}) at β = {b:g}" for b in sorted([BETA, *BETAS]) for mean_of in [shown.mean(found, "DPO", "scores", b)]]  # fmt: skip
     return "The true score is " + ", ".join(told)
 

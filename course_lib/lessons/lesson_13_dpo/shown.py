@@ -19,6 +19,11 @@ def arm(runs: list[dict], name: str, beta: float | None = BETA) -> list[dict[str
     return [r["metrics"] for r in sorted(found, key=lambda r: r["key"]["seed"])]
 
 
+def one_seed(runs: list[dict]) -> list[dict]:
+    """The runs of seed 0, for comparisons of which one side has no other."""
+    return [run for run in runs if run["key"]["seed"] == 0]
+
+
 def baseline(runs: list[dict], seeds: int) -> list[list[float]]:
     """The writer's true scores on the same prompts, with the same sampling seeds."""
     return [m["scores"] for m in arm(runs, "SFT")][:seeds]
@@ -52,6 +57,7 @@ def harmless(runs: list[dict], name: str, beta: float | None = BETA) -> Interval
 def table(runs: list[dict], names: Sequence[str], *, by_beta: bool = False) -> str:
     """One line an arm: true score, its rise over the writer, win rate, log-ratios in nats, words."""
     rows = [(name, BETA) for name in names] if not by_beta else [("DPO", b) for b in sorted([BETA, *BETAS])]
+    runs = one_seed(runs) if by_beta else runs
     lines = [
         f"{'arm':18s} seeds  true score   rise over SFT            win rate   chosen  rejected  own replies  words",
         "-" * 104,
@@ -220,6 +226,7 @@ def beta_figure(runs: list[dict], own: tuple[float, float, float]) -> str:
 
     from ...measure.plots import colour
 
+    runs = one_seed(runs)
     _, panels = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
     tint, betas = colour("DPO"), sorted([BETA, *BETAS])
     for axes, field, place, label in zip(
@@ -249,7 +256,7 @@ def beta_figure(runs: list[dict], own: tuple[float, float, float]) -> str:
         f"beta {b:g}: {mean(runs, 'DPO', 'own', b).value:.1f} nats, true score {mean(runs, 'DPO', 'scores', b).value:.2f}"
         for b in betas
     )
-    return f"Over beta, from the reference runs: {told}."
+    return f"Over beta, from the reference runs of one seed: {told}."
 
 
 def picks(runs: list[dict], name: str = "DPO") -> Interval:
@@ -262,8 +269,8 @@ def verdicts(runs: list[dict]) -> str:
     """The five expectations of the lesson, each with its figures and whether these runs confirm it."""
     rise, coin, swapped = gain(runs, "DPO"), gain(runs, "coin"), gain(runs, "swapped")
     fell, seen = mean(runs, "DPO", "chosen"), picks(runs)
-    by_beta = {b: mean(runs, "DPO", "scores", b).value for b in sorted([BETA, *BETAS])}
-    far = [mean(runs, "DPO", "own", b).value for b in sorted(by_beta)]
+    by_beta = {b: mean(one_seed(runs), "DPO", "scores", b).value for b in sorted([BETA, *BETAS])}
+    far = [mean(one_seed(runs), "DPO", "own", b).value for b in sorted(by_beta)]
     best = max(by_beta, key=by_beta.get)
     told = [
         (f"true score {rise:+.3f}, by coin {coin:+.3f}", rise.low > 0 >= coin.low),
