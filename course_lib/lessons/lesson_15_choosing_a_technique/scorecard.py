@@ -7,6 +7,7 @@ it lies wholly outside. Costs have no interval: a tenth is asked for.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -150,10 +151,14 @@ def little_data_soft() -> Verdict:
     return Verdict("Soft prompts are better with little data", ahead(found), told, seeds, said_by="prefix tuning, arXiv 2101.00190")
 
 
+@functools.lru_cache(maxsize=1)
+def _others() -> list[int]:
+    return ten.places(ten.HALF, *ten.OTHERS)
+
+
 def out_of_domain() -> Verdict:
     first, second = {"method": "LoRA"}, {"method": FULL}
-    others = ten.places(ten.HALF, *ten.OTHERS)
-    here, there = ten.difference(first, second, "far", items=others), _real("LoRA", FULL)
+    here, there = ten.difference(first, second, "far", items=_others()), _real("LoRA", FULL)
     told = f"trained on business, asked on other sections, LoRA minus full fine-tuning {points(here)}; on hand-written sentences at 135M {points(there)}"
     return Verdict("PEFT is better out of domain", ahead(here), told, _shared(first, second, "far"), ahead(there), "arXiv 2101.00190")
 

@@ -25,7 +25,7 @@ def splits() -> str:
 def baselines() -> str:
     """The rule and the prompts on validation."""
     (rule,) = _said(r"^the rule: ([\d.]+) %")
-    prompts = {name: float(v) for name, v in re.findall(r"^(plain|strict|begun|five examples) +([\d.]+) % of", printed(LESSON), re.M)}
+    prompts = {name: float(v) for name, v in re.findall(r"^(plain|begun|five examples) +([\d.]+) % of", printed(LESSON), re.M)}
     best = max(prompts, key=prompts.get)
     told = "no prompt gets a single row right" if prompts[best] == 0 else f"the best prompt, “{best}”, {prompts[best]:.1f} %"
     return f"On validation the rule is right in {rule} %, and {told}."
@@ -64,10 +64,12 @@ def errors() -> str:
     start = printed(LESSON).index("kind of error")
     lines = re.findall(r"^([a-zA-Z ]+?) +(\d+) +(\d+)$", printed(LESSON)[start:].split("\nat_least")[0], re.M)
     total = sum(int(mine) for _, mine, _ in lines)
-    form = {"other keys", "no JSON", "JSON instead of a word"}
+    form = {"other keys", "no JSON", "JSON instead of a word", "a word that was not asked for"}
     mine, rules = (sum(int(line[i]) for line in lines if line[0] in form) for i in (1, 2))
+    others = sum(int(line[2]) for line in lines)
     return (
-        f"Of the model's {total} errors {mine} are of form or of keys: it answers another request than the one that was made. Of the rule's errors {rules} are."
+        f"Of the model's {total} errors {mine} answer another request than the one that was made: other keys, the other word, the other form. Of the "
+        f"rule's {others} errors {rules} do."
     )
 
 
@@ -84,4 +86,12 @@ def verdict() -> str:
     return f"Met: {' and '.join(sides['met'])}. Not met: {' and '.join(sides['NOT MET'])}."
 
 
-CLAIMS = [splits, baselines, two_settings, control, outcome, errors, verdict]
+def near() -> str:
+    """How near the accuracy lies to its criterion."""
+    (planned,) = _said(r"^at_least +planned +(\S+)")
+    right, low, high = _said(r"^(?:LoRA|full fine-tuning): ([\d.]+) % right \(95 % interval ([\d.]+)–([\d.]+)")
+    side = "holds" if float(low) <= float(planned) <= float(high) else "does not hold"
+    return f"The interval of the accuracy, {low} to {high} %, {side} the {planned} % that were asked for."
+
+
+CLAIMS = [splits, baselines, two_settings, control, outcome, errors, verdict, near]

@@ -11,6 +11,7 @@ from pathlib import Path
 from ...base.errors import CourseError
 from ...base.jsonl import add_line
 from ...base.paths import home
+from ...gazette.grammar import SECTIONS, TONES
 
 LESSON = "17_capstone"
 KEYS = ("name", "section", "tone")
@@ -56,12 +57,13 @@ def read(reply: str) -> dict | str:
 
 
 def kind_of_error(row: dict, reply: str) -> str:
-    """What is wrong with a reply of the default task, the first that applies: form, keys, name, section or tone."""
+    """What is wrong with a reply of the default task, the first that applies: form, keys, word, name, section or tone."""
     wanted, got = read(row["output"]), read(reply)
     if isinstance(wanted, dict) != isinstance(got, dict):
         return "JSON instead of a word" if isinstance(got, dict) else "no JSON"
     if isinstance(wanted, str):
-        return "another word"
+        asked = next((kind for kind in (TONES, SECTIONS) if wanted in kind), ())
+        return "a wrong word" if got in asked else "a word that was not asked for"
     if set(wanted) != set(got):
         return "other keys"
     return next((f"another {key}" for key in KEYS if wanted.get(key) != got.get(key)), "another order")
