@@ -42,7 +42,11 @@ def test_the_courses_model_and_its_lora_are_counted_as_they_were_measured():
 def test_activations_are_those_of_the_helper_package():
     s = memory.SHAPES["5M"]
     config = SimpleNamespace(
-        hidden_size=s.h, intermediate_size=s.f, num_attention_heads=4, num_hidden_layers=s.layers, vocab_size=s.vocabulary
+        hidden_size=s.h,
+        intermediate_size=s.f,
+        num_attention_heads=4,
+        num_hidden_layers=s.layers,
+        vocab_size=s.vocabulary,
     )
     assert memory.activations(s, 8, 92, each=4) == activation_bytes(config, 8, 92)["total"]
     assert memory.activations(s, 8, 92, checkpointing=True) < memory.activations(s, 8, 92)
@@ -129,7 +133,11 @@ def test_the_winner_of_one_is_no_winner_and_of_many_equals_seems_better():
 
 def test_verdicts_follow_from_intervals():
     above, across, below = Interval(2, 1, 3), Interval(1, -1, 3), Interval(-5, -7, -4)
-    assert [scorecard.ahead(i) for i in (above, across, below)] == [scorecard.CONFIRMED, scorecard.OPEN, scorecard.REFUTED]
+    assert [scorecard.ahead(i) for i in (above, across, below)] == [
+        scorecard.CONFIRMED,
+        scorecard.OPEN,
+        scorecard.REFUTED,
+    ]
     assert scorecard.level(Interval(0, -2.9, 2.9)) == scorecard.CONFIRMED
     assert scorecard.level(Interval(0, -3.1, 2.9)) == scorecard.OPEN
     assert scorecard.level(below) == scorecard.level(Interval(5, 4, 7)) == scorecard.REFUTED

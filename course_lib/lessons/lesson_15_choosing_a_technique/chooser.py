@@ -17,7 +17,15 @@ NEEDS = {
     "tasks": (int,),  # on one base
     "feedback": ("labels", "pairs", "score"),  # what says that a reply is good
 }
-EXAMPLE = {"size": "7B", "gigabytes": 24, "rows": 2000, "knowledge": "locked", "changing": False, "tasks": 1, "feedback": "labels"}
+EXAMPLE = {
+    "size": "7B",
+    "gigabytes": 24,
+    "rows": 2000,
+    "knowledge": "locked",
+    "changing": False,
+    "tasks": 1,
+    "feedback": "labels",
+}
 ENOUGH, MANY = 16, 1000  # labelled rows to train on at all; tasks on one base from which the size of a file decides
 
 
@@ -34,11 +42,17 @@ def check(needs: dict) -> None:
     """Raises `CourseError` for a need that is missing, unknown or of another kind, by name."""
     odd = sorted(set(NEEDS) ^ set(needs))
     if odd:
-        raise CourseError(f"The needs are {', '.join(NEEDS)}; look at {', '.join(odd)}.", "Copy chooser.EXAMPLE and change it.")
+        raise CourseError(
+            f"The needs are {', '.join(NEEDS)}; look at {', '.join(odd)}.", "Copy chooser.EXAMPLE and change it."
+        )
     for name, allowed in NEEDS.items():
         value = needs[name]
         kinds = [a for a in allowed if isinstance(a, type)]
-        right = (isinstance(value, tuple(kinds)) and isinstance(value, bool) == (bool in kinds)) if kinds else value in allowed
+        right = (
+            (isinstance(value, tuple(kinds)) and isinstance(value, bool) == (bool in kinds))
+            if kinds
+            else value in allowed
+        )
         if not right:
             told = " or ".join(a.__name__ if isinstance(a, type) else repr(a) for a in allowed)
             raise CourseError(f"'{name}' is {value!r}; it should be {told}.", "Copy chooser.EXAMPLE and change it.")
@@ -52,7 +66,11 @@ def names(needs: dict) -> list[str]:
         ranked.append("prompt")
     if needs["rows"] >= ENOUGH:
         ways = [way for way in memory.WAYS if memory.fits(way, needs["size"], needs["gigabytes"])]
-        order = ["full fine-tuning", "LoRA", "QLoRA"] if needs["knowledge"] == "absent" else ["LoRA", "full fine-tuning", "QLoRA"]
+        order = (
+            ["full fine-tuning", "LoRA", "QLoRA"]
+            if needs["knowledge"] == "absent"
+            else ["LoRA", "full fine-tuning", "QLoRA"]
+        )
         if needs["tasks"] > 1:
             order.remove("full fine-tuning")
         if needs["tasks"] >= MANY and needs["knowledge"] == "locked" and "LoRA" in ways:
@@ -95,8 +113,12 @@ def _measured(name: str) -> str:
     costs = measured()
     calls = break_even(costs["training tokens"], costs["extra tokens"], costs["relative time"])
     return {
-        "retrieval": lambda: "not measured in this course as a system; lesson 01 puts the knowledge beside the question",
-        "prompt": lambda: f"{scorecard.beats_prompting().figures}; a prompt of six examples costs as much as a LoRA after {calls:,} calls",
+        "retrieval": lambda: (
+            "not measured in this course as a system; lesson 01 puts the knowledge beside the question"
+        ),
+        "prompt": lambda: (
+            f"{scorecard.beats_prompting().figures}; a prompt of six examples costs as much as a LoRA after {calls:,} calls"
+        ),
         "full fine-tuning": lambda: scorecard.new_knowledge().figures,
         "LoRA": lambda: scorecard.lora_as_good().figures,
         "QLoRA": lambda: scorecard.qlora_as_good().figures,

@@ -68,7 +68,11 @@ def fronts() -> str:
     on = {f: evidence.front({r.technique: (getattr(r, f), r.right["gazette"].value) for r in trained}) for f in fields}
     never = [r.technique for r in trained if all(r.technique not in names for names in on.values())]
     dear = {word: names[-1] for (f, names), word in zip(on.items(), fields.values(), strict=True)}
-    left = f"{_list(never)} {'is' if len(never) == 1 else 'are'} on none of them" if never else "every method is on one of them"
+    left = (
+        f"{_list(never)} {'is' if len(never) == 1 else 'are'} on none of them"
+        if never
+        else "every method is on one of them"
+    )
     ends = _list(sorted(set(dear.values())))
     return f"Of the three fronts (bytes, memory, time) the upper end is {ends}; {left}."
 
@@ -87,9 +91,23 @@ def preferences() -> str:
     return f"The true score, from the same writer, changes by: {told}."
 
 
+def readers_or_algorithm() -> str:
+    """The same algorithm on other readers, and the same readers under another algorithm."""
+    rise = {name: each["rise"].value for name, each in evidence.preferences().items()}
+    readers = rise["RLHF, unbiased readers"] - rise["RLHF, biased readers"]
+    algorithm = rise["DPO, biased readers"] - rise["RLHF, biased readers"]
+    more = "readers" if abs(readers) > abs(algorithm) else "algorithm"
+    return (
+        f"The same algorithm on readers without the bias makes a difference of {readers:+.3f}, another algorithm on the same readers "
+        f"one of {algorithm:+.3f}: here the {more} matter{'' if more == 'readers' else 's'} more."
+    )
+
+
 def formula_holds() -> str:
     """The by-hand formula against the measured peaks, as the notebook printed them."""
-    found = re.findall(r"^(full fine-tuning|LoRA|QLoRA) +predicted +([\d.]+) MB +measured +([\d.]+) MB", printed(LESSON), re.M)
+    found = re.findall(
+        r"^(full fine-tuning|LoRA|QLoRA) +predicted +([\d.]+) MB +measured +([\d.]+) MB", printed(LESSON), re.M
+    )
     off = {name: 100 * (float(a) / float(b) - 1) for name, a, b in found}
     assert len(off) == 3 and all(-5 < value < 20 for value in off.values()), off
     told = _list([f"{value:+.0f} % for {name}" for name, value in off.items()])
@@ -98,9 +116,12 @@ def formula_holds() -> str:
 
 def large() -> str:
     """7B and 70B."""
+
     def row(size: str) -> str:
         totals = [memory.needed(way, memory.SHAPES[size])["total"] / 1e9 for way in memory.WAYS]
-        return f"at {size} {totals[0]:,.0f} GB in full, {totals[1]:,.1f} GB with LoRA and {totals[2]:,.1f} GB with QLoRA"
+        return (
+            f"at {size} {totals[0]:,.0f} GB in full, {totals[1]:,.1f} GB with LoRA and {totals[2]:,.1f} GB with QLoRA"
+        )
 
     return f"Computed, for one row of 1,024 tokens with activation checkpointing: {row('7B')}; {row('70B')}."
 
@@ -156,7 +177,9 @@ def scored() -> str:
     found = scorecard.verdicts()
     here = [v.here for v in found]
     there = [v.real for v in found if v.real != "–"]
-    counts = [each.count(word) for each in (here, there) for word in (scorecard.CONFIRMED, scorecard.REFUTED, scorecard.OPEN)]
+    counts = [
+        each.count(word) for each in (here, there) for word in (scorecard.CONFIRMED, scorecard.REFUTED, scorecard.OPEN)
+    ]
     return (
         f"Of {len(here)} statements, {counts[0]} are confirmed on the course's model, {counts[1]} refuted, and {counts[2]} are not decided at this scale; "
         f"of the {len(there)} that were run on the real model {counts[3]} are confirmed, {counts[4]} refuted, {counts[5]} not decided."
@@ -180,12 +203,14 @@ def turned() -> str:
 
 def own_run() -> str:
     """The committed live run."""
-    right, low, high, n = re.search(r"your LoRA: ([\d.]+) % right .*?([\d.]+)–([\d.]+), n = (\d+)", printed(LESSON)).groups()
+    right, low, high, n = re.search(
+        r"your LoRA: ([\d.]+) % right .*?([\d.]+)–([\d.]+), n = (\d+)", printed(LESSON)
+    ).groups()
     reference = next(r for r in evidence.rows("course") if r.technique == "LoRA").right["gazette"]
     return f"The committed live run is right in {right} % ({low} to {high}) of {n} items; the reference has {_share(reference)}."
 
 
 CLAIMS = [
-    prompt_against_training, best_here, wild_here, best_there, fronts, seeds, preferences, formula_holds, large, who_takes_it, break_even,
+    prompt_against_training, best_here, wild_here, best_there, fronts, seeds, preferences, readers_or_algorithm, formula_holds, large, who_takes_it, break_even,
     one_seed_errs, curse, scored, refuted, turned, own_run,
 ]  # fmt: skip

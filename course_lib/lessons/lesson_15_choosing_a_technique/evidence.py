@@ -80,14 +80,13 @@ def _real(model: str, size: int = 512) -> list[Row]:
         if not some:
             continue
         cost = {
-            name: mean(r["cost"][name] for r in some) for name in ("checkpoint_bytes", "peak_memory_bytes", "train_seconds")
+            name: mean(r["cost"][name] for r in some)
+            for name in ("checkpoint_bytes", "peak_memory_bytes", "train_seconds")
         }
         time = cost["train_seconds"] / mean(r["cost"]["train_seconds"] for r in whole) if whole else None
         name = "adapters" if technique.startswith("adapters") else technique
         lost = real.forgotten(some, model)
-        found.append(
-            Row(name, right(some), cost["checkpoint_bytes"], cost["peak_memory_bytes"], time, lost, len(some))
-        )
+        found.append(Row(name, right(some), cost["checkpoint_bytes"], cost["peak_memory_bytes"], time, lost, len(some)))
     return found
 
 
@@ -193,7 +192,7 @@ def figure(model: str = "course", items: str = "gazette", own: tuple[str, Interv
     panels[0].set_xscale("log")
     panels[0].set_ylabel(f"right, % of {ITEMS[items]}")
     panels[2].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    assert set(r.technique for r in trained) <= set(MARKS)
+    assert {r.technique for r in trained} <= set(MARKS)
     figure.suptitle(_title(model, items, trained, level), x=0.01, ha="left", fontsize=11)
     plt.show()
     said = "; ".join(f"{r.technique} {r.right[items].value:.0f} %" for r in trained)
@@ -207,7 +206,9 @@ def _title(model: str, items: str, trained: list[Row], level: float | None) -> s
     best = max(trained, key=lambda r: r.right[items].value)
     name, value = MODELS[model][0].upper() + MODELS[model][1:], best.right[items].value
     told = f"{name}: highest of the trained is {best.technique} with {value:.0f} %"
-    return told if level is None else f"{told}; the prompt has {level:.0f} %, {'above' if level > value else 'below'} it"
+    return (
+        told if level is None else f"{told}; the prompt has {level:.0f} %, {'above' if level > value else 'below'} it"
+    )
 
 
 def one_seed() -> list[str]:

@@ -156,7 +156,10 @@ SEEDS = (
 
 def judge_wrong(answer) -> str | None:
     """A function (per cents of one method's seeds, of another's) → share of pairs in which the wrong one is ahead."""
-    cases = [(arguments, checks.equals(wanted, why), f"{arguments[0]} and {arguments[1]}", why) for arguments, wanted, why in SEEDS]
+    cases = [
+        (arguments, checks.equals(wanted, why), f"{arguments[0]} and {arguments[1]}", why)
+        for arguments, wanted, why in SEEDS
+    ]
     return checks.function(answer, "wrong_share", cases)
 
 

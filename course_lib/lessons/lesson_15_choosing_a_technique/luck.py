@@ -36,7 +36,8 @@ def duel(where: str, first: str, second: str, one: Table, other: Table) -> Duel:
     return Duel(where, *names, 100 * abs(gap), wrong, (len(one), len(other)))
 
 
-def _bits(lesson: str, **wanted) -> Table:
+def bits_of(lesson: str, **wanted) -> Table:
+    """Right or wrong of the runs of a lesson whose keys hold `wanted`: one row a seed, one column an item."""
     found = sorted(runs(lesson, **wanted), key=lambda r: r["key"]["seed"])
     return [[int(bit) for bit in r["metrics"]["bits"]] for r in found]
 
@@ -44,8 +45,8 @@ def _bits(lesson: str, **wanted) -> Table:
 def duels() -> list[Duel]:
     """All comparisons of two methods in the course with at least two seeds on either side, on the same items."""
     full = "full fine-tuning"
-    six = [_bits("06_lora", part="compare", method=m) for m in ("LoRA", full)]
-    seven = [_bits("07_qlora", part="tuning", base=b) for b in ("float32", "nf4")]
+    six = [bits_of("06_lora", part="compare", method=m) for m in ("LoRA", full)]
+    seven = [bits_of("07_qlora", part="tuning", base=b) for b in ("float32", "nf4")]
     adapters = answers("compare", method="adapters", placement="houlsby")
     lora, whole = (answers("compare", method=m) for m in ("LoRA", full))
     found = [

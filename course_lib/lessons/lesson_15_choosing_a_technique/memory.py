@@ -63,7 +63,9 @@ def activations(shape: Shape, batch: int, length: int, each: int = 2, checkpoint
     return batch * length * each * (kept + 3 * shape.h) + 3 * batch * length * shape.vocabulary * 4
 
 
-def needed(way: str, shape: Shape, batch: int = 1, length: int = 1024, r: int = 16, checkpointing: bool = True) -> dict[str, float]:
+def needed(
+    way: str, shape: Shape, batch: int = 1, length: int = 1024, r: int = 16, checkpointing: bool = True
+) -> dict[str, float]:
     """Bytes by part and their `total`, as one trains on a GPU: 16-bit weights, or NF4 inside for QLoRA; bf16 activations.
 
     A trained number costs 16 bytes in all in mixed precision (ZeRO, arXiv 1910.02054, section 3.1): weight 2, gradient 2, float32 master
@@ -92,7 +94,18 @@ def fits(way: str, size: str, gigabytes: float) -> bool:
 
 def fit_table(gpus: tuple[int, ...] = (16, 24, 80)) -> str:
     """The formula at 135M, 1B, 7B and 70B: computed, not measured."""
-    lines = [("size", "way", "weights", "gradients", "optimizer", "activations", "total, GB", f"fits {' · '.join(map(str, gpus))} GB")]
+    lines = [
+        (
+            "size",
+            "way",
+            "weights",
+            "gradients",
+            "optimizer",
+            "activations",
+            "total, GB",
+            f"fits {' · '.join(map(str, gpus))} GB",
+        )
+    ]
     for size in list(SHAPES)[1:]:
         for way in WAYS:
             parts = needed(way, SHAPES[size])

@@ -73,6 +73,14 @@ def draw(axes: Axes) -> str:
         note(axes, 5.6, y + 0.48, reason, size=8.5, align="left", colour=INK)
         if place < len(found) - 1:
             arrow(axes, (0.6, y + 0.12), (0.6, y - 0.16), colour=GREY)
-    note(axes, 0.05, -0.15, "Otherwise LoRA. A yes is where to begin; go on down, the answers add up.", size=9, align="left", bold=True)
+    note(
+        axes,
+        0.05,
+        -0.15,
+        "Otherwise LoRA. A yes is where to begin; go on down, the answers add up.",
+        size=9,
+        align="left",
+        bold=True,
+    )
     reasons = "; ".join(f"{q} {t}".replace("\n", " ") for q, t, _, _ in found)
     return f"The questions in order, and what a yes leads to: {reasons}; otherwise LoRA. Beside each branch stands what a lesson measured."

@@ -17,7 +17,9 @@ def _said(pattern: str) -> tuple[str, ...]:
 
 def splits() -> str:
     """Ways of asking that the splits share."""
-    (many, shared, trained) = _said(r"^test: texts also in train \d+; ways of asking (\d+), of them also in train (\d+) \(train has (\d+)\)")
+    (many, shared, trained) = _said(
+        r"^test: texts also in train \d+; ways of asking (\d+), of them also in train (\d+) \(train has (\d+)\)"
+    )
     none = "none" if shared == "0" else shared
     return f"The test asks in {many} ways, and {none} of them stands among the {trained} of training."
 
@@ -25,16 +27,24 @@ def splits() -> str:
 def baselines() -> str:
     """The rule and the prompts on validation."""
     (rule,) = _said(r"^the rule: ([\d.]+) %")
-    prompts = {name: float(v) for name, v in re.findall(r"^(plain|begun|five examples) +([\d.]+) % of", printed(LESSON), re.M)}
+    prompts = {
+        name: float(v) for name, v in re.findall(r"^(plain|begun|five examples) +([\d.]+) % of", printed(LESSON), re.M)
+    }
     best = max(prompts, key=prompts.get)
-    told = "no prompt gets a single row right" if prompts[best] == 0 else f"the best prompt, “{best}”, {prompts[best]:.1f} %"
+    told = (
+        "no prompt gets a single row right"
+        if prompts[best] == 0
+        else f"the best prompt, “{best}”, {prompts[best]:.1f} %"
+    )
     return f"On validation the rule is right in {rule} %, and {told}."
 
 
 def two_settings() -> str:
     """Both settings, and whether validation tells them apart."""
     right = {m: _said(rf"^{m} +validation ([\d.]+) % right")[0] for m in ("LoRA", "full fine-tuning")}
-    chosen, value, low, high = _said(r"^chosen on validation: (.*?); LoRA minus full fine-tuning (\S+) \((\S+) to (\S+)\) points")
+    chosen, value, low, high = _said(
+        r"^chosen on validation: (.*?); LoRA minus full fine-tuning (\S+) \((\S+) to (\S+)\) points"
+    )
     apart = float(low) > 0 or float(high) < 0
     told = "an interval that excludes zero" if apart else "an interval that includes zero"
     return (
@@ -54,9 +64,7 @@ def outcome() -> str:
     chosen, right, low, high = _said(r"^(LoRA|full fine-tuning): ([\d.]+) % right \(95 % interval ([\d.]+)–([\d.]+)")
     name, before = _said(r"^(the rule|the prompt '.*?'): ([\d.]+) % of the same rows")
     value, least, most = _said(r"^ahead by (\S+) \((\S+) to (\S+)\) points")
-    return (
-        f"Opened once, the test says: {chosen} {right} % ({low} to {high}), {name} {before} %, a difference of {value} points ({least} to {most})."
-    )
+    return f"Opened once, the test says: {chosen} {right} % ({low} to {high}), {name} {before} %, a difference of {value} points ({least} to {most})."
 
 
 def errors() -> str:
@@ -77,7 +85,11 @@ def verdict() -> str:
     """What of the plan was met."""
     told = dict(re.findall(r"^(at_least|ahead|forgetting) +planned .*?(NOT MET|met)$", printed(LESSON), re.M))
     assert set(told) == {"at_least", "ahead", "forgetting"}
-    words = {"at_least": "the accuracy", "ahead": "the distance from the baseline", "forgetting": "the limit on forgetting"}
+    words = {
+        "at_least": "the accuracy",
+        "ahead": "the distance from the baseline",
+        "forgetting": "the limit on forgetting",
+    }
     sides = {state: [words[name] for name, found in told.items() if found == state] for state in ("met", "NOT MET")}
     if not sides["NOT MET"]:
         return "All three criteria are met."
@@ -89,7 +101,7 @@ def verdict() -> str:
 def near() -> str:
     """How near the accuracy lies to its criterion."""
     (planned,) = _said(r"^at_least +planned +(\S+)")
-    right, low, high = _said(r"^(?:LoRA|full fine-tuning): ([\d.]+) % right \(95 % interval ([\d.]+)–([\d.]+)")
+    _, low, high = _said(r"^(?:LoRA|full fine-tuning): ([\d.]+) % right \(95 % interval ([\d.]+)–([\d.]+)")
     side = "holds" if float(low) <= float(planned) <= float(high) else "does not hold"
     return f"The interval of the accuracy, {low} to {high} %, {side} the {planned} % that were asked for."
 

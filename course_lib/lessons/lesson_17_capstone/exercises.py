@@ -39,7 +39,7 @@ def _criteria(**changed: str) -> str:
 
 
 def unmet(plan, outcome):
-    value, low, high = outcome["ahead"]
+    value, low, _ = outcome["ahead"]
     missed = []
     if outcome["right"] < plan["at_least"]:
         missed.append("at_least")
@@ -63,13 +63,26 @@ OUTCOMES = (
 
 def judge_unmet(answer) -> str | None:
     """A function (plan, outcome) → names of the criteria that are missed."""
-    cases = [((dict(PLAN), dict(o)), checks.equals(wanted, why), f"the outcome {o}", why) for o, wanted, why in OUTCOMES]
+    cases = [
+        ((dict(PLAN), dict(o)), checks.equals(wanted, why), f"the outcome {o}", why) for o, wanted, why in OUTCOMES
+    ]
     return checks.function(answer, "unmet", cases)
 
 
 # ------------------------------------------------------------------ exercise 3
 
-FIELDS = ("question", "train_rows", "validation_rows", "test_rows", "chosen_on", "baselines", "control", "at_least", "ahead", "forgetting")
+FIELDS = (
+    "question",
+    "train_rows",
+    "validation_rows",
+    "test_rows",
+    "chosen_on",
+    "baselines",
+    "control",
+    "at_least",
+    "ahead",
+    "forgetting",
+)
 GOOD = {
     "question": "Can a small model sort letters to a clinic by urgency?",
     "train_rows": 400, "validation_rows": 150, "test_rows": 600, "chosen_on": "validation",
@@ -90,7 +103,9 @@ def judge_plan(answer) -> str | None:
     missing = [name for name in FIELDS if name not in answer]
     if missing:
         return f"your plan says nothing about {', '.join(missing)}. What is not written down before will be decided afterwards."
-    counts = [answer[name] for name in ("train_rows", "validation_rows", "test_rows", "at_least", "ahead", "forgetting")]
+    counts = [
+        answer[name] for name in ("train_rows", "validation_rows", "test_rows", "at_least", "ahead", "forgetting")
+    ]
     if not all(isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 for value in counts):
         return "rows, at_least, ahead and forgetting are numbers, none of them negative: a criterion without a number cannot fail."
     if not str(answer["question"]).strip().endswith("?") or len(str(answer["question"]).split()) < 4:
