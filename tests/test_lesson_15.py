@@ -180,3 +180,14 @@ def test_claims_and_picture_survive_more_seeds(monkeypatch):
     assert all(words.endswith(".") for words in after.values())
     assert after["seeds"] != before["seeds"]  # fewer rows rest on one seed
     assert len(picture.branches()) == 10 and len(scorecard.verdicts()) == len(scorecard.STATEMENTS)
+
+
+def test_a_variant_of_a_technique_is_drawn_in_its_colour():
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    for name in ("LoRA", "LoRA, a fifth of the rate", "a method of tomorrow"):
+        evidence._point(axes, 1.0, Interval(80, 75, 85), name, label=True)
+    tints = [line[0].get_color() for line in axes.containers]
+    assert tints[0] == tints[1] != tints[2]
+    plt.close(figure)

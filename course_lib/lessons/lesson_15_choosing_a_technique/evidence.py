@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import mean
+from typing import TYPE_CHECKING
 
 from ...measure.statistics import Interval
 from ..lesson_10_peft_compared import findings as ten
@@ -15,6 +16,9 @@ from ..lesson_12_rlhf import claims as twelve
 from ..lesson_13_dpo import shown as thirteen
 from ..real import show as real
 from ..reference import runs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FULL = "full fine-tuning"
 MODELS = {"course": "the course's 5M model", "smollm2": "SmolLM2-135M"}
@@ -95,10 +99,10 @@ def real_runs(technique: str, model: str = "smollm2", size: int = 512) -> list[d
     return [r for r in real.runs(model, technique) if r["key"].get("rows") == size]
 
 
-def real_bits(technique: str, place: str = "in_the_wild") -> list[list[int]]:
-    """Right or wrong on the real model, one row a seed, one column an item."""
+def real_bits(technique: str, place: str = "in_the_wild") -> dict[int, list[int]]:
+    """Right or wrong on the real model: seed → one number an item. The technique `prompt` is the prompt chosen on validation."""
     some = [real.chosen_prompt("smollm2")] if technique == "prompt" else real_runs(technique)
-    return [real.bits(r["metrics"][place]["lenient_bits"]) for r in some]
+    return {r["key"]["seed"]: real.bits(r["metrics"][place]["lenient_bits"]) for r in some}
 
 
 def table(model: str = "course") -> str:
@@ -165,7 +169,7 @@ def figure(model: str = "course", items: str = "gazette", own: tuple[str, Interv
     """
     import matplotlib.pyplot as plt
 
-    from ..lesson_10_peft_compared.figures import COLOURS, MARKS, point
+    from ..lesson_10_peft_compared.figures import COLOURS
 
     plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 100, "font.size": 10})
     figure, panels = plt.subplots(1, 3, figsize=(11, 4.3), sharey=True, layout="constrained")
@@ -178,9 +182,9 @@ def figure(model: str = "course", items: str = "gazette", own: tuple[str, Interv
     fronts, level = [], prompt.right[items].value if items in prompt.right else None
     for axes, (label, cost) in zip(panels, ways.items(), strict=True):
         for row in trained:
-            point(axes, cost(row), row.right[items], row.technique, label=axes is panels[2])
+            _point(axes, cost(row), row.right[items], row.technique, label=axes is panels[2])
             if own is not None and own[0] == row.technique:
-                point(axes, cost(row), own[1], row.technique, own=True, label=axes is panels[2])
+                _point(axes, cost(row), own[1], row.technique, own=True, label=axes is panels[2])
         best = front({r.technique: (cost(r), r.right[items].value) for r in trained})
         line = [(cost(r), r.right[items].value) for name in best for r in trained if r.technique == name]
         axes.step(*zip(*line, strict=True), where="post", color="#999999", ls="--", lw=1, zorder=0)
@@ -192,7 +196,6 @@ def figure(model: str = "course", items: str = "gazette", own: tuple[str, Interv
     panels[0].set_xscale("log")
     panels[0].set_ylabel(f"right, % of {ITEMS[items]}")
     panels[2].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    assert {r.technique for r in trained} <= set(MARKS)
     figure.suptitle(_title(model, items, trained, level), x=0.01, ha="left", fontsize=11)
     plt.show()
     said = "; ".join(f"{r.technique} {r.right[items].value:.0f} %" for r in trained)
@@ -200,6 +203,19 @@ def figure(model: str = "course", items: str = "gazette", own: tuple[str, Interv
     mine = f" Yours: {own[0]} {own[1].value:.0f} %." if own else ""
     name = MODELS[model][0].upper() + MODELS[model][1:]
     return f"{name}, right on {ITEMS[items]}: {said}{prompted}. On the front over {'; over '.join(fronts)}.{mine}"
+
+
+def _point(axes: Axes, x: float, found: Interval, technique: str, *, own: bool = False, label: bool = False) -> None:
+    """A technique's point with its interval; a variant ("LoRA, a fifth of the rate") has its technique's colour and is hollow."""
+    from ..lesson_10_peft_compared.figures import COLOURS, MARKS
+
+    name = technique if technique in COLOURS else technique.split(",")[0]
+    style = {"alpha": 1.0, "ms": 11, "mec": "black", "mew": 1.5, "zorder": 3} if own else {"alpha": 0.6, "ms": 7}
+    style |= {} if name == technique else {"fillstyle": "none"}
+    bars = [[found.value - found.low], [found.high - found.value]]
+    told = (f"{technique} (yours)" if own else technique) if label else None
+    tint, mark = COLOURS.get(name, "#444444"), MARKS.get(name, "o")
+    axes.errorbar(x, found.value, yerr=bars, fmt=mark, color=tint, capsize=3, lw=1, label=told, **style)
 
 
 def _title(model: str, items: str, trained: list[Row], level: float | None) -> str:

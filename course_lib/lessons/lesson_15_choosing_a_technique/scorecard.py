@@ -34,12 +34,12 @@ def _ratio(model: str, cost: str, technique: str = "LoRA") -> float:
 
 
 def _real(first: str, second: str) -> Interval:
+    """Points between two techniques on the real model, paired by item and by the seeds that both have; a prompt stands beside every seed."""
     one, other = real_bits(first), real_bits(second)
-    count = max(len(one), len(other)) if "prompt" in (first, second) else min(len(one), len(other))
-    one, other = (
-        (table * count)[:count] for table in (one, other)
-    )  # a prompt has no seed: it stands beside each of the other's
-    return difference_interval(one, other).scaled(100)
+    if second == "prompt":
+        other = dict.fromkeys(one, next(iter(other.values())))
+    seeds = sorted(one.keys() & other.keys())
+    return difference_interval([one[s] for s in seeds], [other[s] for s in seeds]).scaled(100)
 
 
 def _shared(first: dict, second: dict, part: str) -> str:
