@@ -145,12 +145,12 @@ def test_verdicts_follow_from_intervals():
 
 
 def test_every_statement_has_a_verdict_with_figures():
-    found = scorecard.verdicts()
+    found, table = scorecard.verdicts(), scorecard.table()
     assert len({v.statement for v in found}) == len(found) >= 18
     for verdict in found:
         assert {verdict.here, verdict.real} <= {scorecard.CONFIRMED, scorecard.OPEN, scorecard.REFUTED, "–"}
         assert any(c.isdigit() for c in verdict.figures) and verdict.seeds
-        assert verdict.statement in scorecard.table()
+        assert verdict.statement in table
 
 
 def test_tables_hold_every_technique_with_its_seeds():
