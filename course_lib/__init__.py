@@ -50,6 +50,7 @@ _PUBLIC = {
     "mean_interval": "measure.statistics",
     "difference_interval": "measure.statistics",
     "generate": "models.generation",
+    "inspect_data": "measure.inspection",
     "evaluate": "measure.evaluation",
     "label_offered": "measure.losses",
     "perplexity": "measure.losses",

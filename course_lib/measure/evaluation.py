@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..base.errors import CourseError
 from ..base.run import Run
 from ..data.checks import check_rows, rows_of
-from ..data.instructions import prompt_text
+from ..data.instructions import asked
 from ..gazette.tasks import scoring
 from ..gazette.tasks.scoring import SCORERS, declines, normalise, word_overlap
 from ..models.generation import answer_part, context_of, encode_exchange, generate
@@ -96,6 +96,6 @@ def evaluate(
         )
     rows = check_rows(rows_of(data, limit), scored=True)
     longest = max(rows, key=lambda row: len(tokenizer(row["output"])["input_ids"]))
-    needed = len(encode_exchange(tokenizer, prompt_text(longest), longest["output"])[1])  # with its end mark
+    needed = len(encode_exchange(tokenizer, asked(longest), longest["output"])[1])  # with its end mark
     options = {"max_new_tokens": max_new_tokens or min(needed + 7, context_of(model) // 2)}
-    return result(rows, generate(model, tokenizer, [prompt_text(r) for r in rows], **options))
+    return result(rows, generate(model, tokenizer, [asked(r) for r in rows], **options))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
 from ..base.run import Run
-from ..data.instructions import prompt_text
+from ..data.instructions import asked
 from ..gazette.grammar import SECTIONS, draw_record, write_item
 from ..models.carriers import check_not_inside
 from ..models.generation import (
@@ -94,7 +94,7 @@ def answer_loss(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, data
 
     A model that has diverged may return NaN; then the loss of guessing every token is returned, as for any worse one.
     """
-    pairs = [encode_exchange(tokenizer, prompt_text(row), row["output"]) for row in data]
+    pairs = [encode_exchange(tokenizer, asked(row), row["output"]) for row in data]
     told = token_log_probabilities(model, tokenizer, pairs)
     total, count = -sum(float(p.sum()) for p in told), sum(len(p) for p in told)
     guessing = math.log(len(tokenizer))
