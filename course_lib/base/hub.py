@@ -32,7 +32,9 @@ def reach_data_set(name: str) -> None:
     try:
         pool.submit(HfApi().dataset_info, name, timeout=HUB_PATIENCE).result(HUB_PATIENCE)
     except GatedRepoError:
-        raise CourseError(f"The data set '{name}' is gated.", "Choose an open one, or ask its owners for a file.") from None
+        raise CourseError(
+            f"The data set '{name}' is gated.", "Choose an open one, or ask its owners for a file."
+        ) from None
     except RepositoryNotFoundError:
         raise CourseError(
             f"There is no file '{name}' here, and the hub knows no data set '{name}'.", "Check the spelling."

@@ -76,7 +76,9 @@ def _objects(content: bytes) -> Iterable[tuple[str, Any, str | None]]:
         if isinstance(whole, list) and (not whole or any(isinstance(row, dict) for row in whole)):
             yield from ((f"row {number} of the array", row, None) for number, row in enumerate(whole, 1))
             return
-        if reason and _parsed(content.lstrip().split(b"\n", 1)[0])[1]:  # no line of JSON either: an array that is broken somewhere
+        if (
+            reason and _parsed(content.lstrip().split(b"\n", 1)[0])[1]
+        ):  # no line of JSON either: an array that is broken somewhere
             place, said = reason
             yield place, None, f"{said}; the file is one JSON array, and nothing of it can be read"
             return

@@ -62,7 +62,9 @@ def _columns(record: dict) -> Reading:
     row = {"instruction": record[question], "input": _input(record, given, notes), "output": record[answer]}
     row["output"] = _trimmed(row["output"], notes)
     row["before"] = _before(record, notes)
-    row |= {name: record[name] for name in COLUMNS if name in record and name not in row and not is_missing(record[name])}
+    row |= {
+        name: record[name] for name in COLUMNS if name in record and name not in row and not is_missing(record[name])
+    }
     course = "scorer" in record
     form = "the course's schema" if course else "Alpaca" if question == "instruction" else "prompt–completion"
     used = {question, given, answer, "system", "history", *(COLUMNS if course else ()), *row}

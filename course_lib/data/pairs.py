@@ -11,7 +11,13 @@ import re
 
 from .messages import Unusable, read_message
 
-PROMPTS = ("prompt", "question", "instruction", "messages", "conversations")  # where the question stands, whatever it is called
+PROMPTS = (
+    "prompt",
+    "question",
+    "instruction",
+    "messages",
+    "conversations",
+)  # where the question stands, whatever it is called
 HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
 TURN = re.compile(r"\n\n(Human|Assistant):")
 

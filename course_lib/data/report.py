@@ -131,7 +131,9 @@ def contradictions(rows: Sequence[dict]) -> list[list[tuple[str, str]]]:
     """Groups of (place, answer) with the same question and different answers; for labels one of them must be wrong."""
     found = _groups(rows, question_of)
     found = [group for group in found if len({answer_of(row) for row in group}) > 1]
-    if rows and "chosen" in rows[0]:  # of one prompt many pairs may be made; only both orders of one pair contradict each other
+    if (
+        rows and "chosen" in rows[0]
+    ):  # of one prompt many pairs may be made; only both orders of one pair contradict each other
         both = _groups(rows, lambda r: (question_of(r), frozenset((plain(r["chosen"]), plain(r["rejected"])))))
         found = [group for group in both if len({answer_of(row) for row in group}) > 1]
     return [[(row["place"], row.get("output") or row["chosen"]) for row in group] for group in found]
@@ -155,7 +157,9 @@ def _groups(rows: Iterable[dict], key) -> list[list[dict]]:
 
 def said_of(split: Split, kind: str) -> list[str]:
     """What is to be said of one split."""
-    forms = ", ".join(f"{form} ({count})" if len(split.forms) > 1 else form for form, count in split.forms.most_common())
+    forms = ", ".join(
+        f"{form} ({count})" if len(split.forms) > 1 else form for form, count in split.forms.most_common()
+    )
     found = [f"form: {forms or 'none that is known'}"]
     found.append(f"{len(split.rows)} rows of {kind} from {split.records} records; {len(split.dropped)} dropped")
     found += [f"dropped: {reason}: {said_places(places)}" for reason, places in by_reason(split.dropped)]

@@ -50,7 +50,8 @@ def split_files(source: str | Path) -> dict[str, str | Path]:
         double = next((files for files in found.values() if len(files) > 1), None)
         if double:
             raise CourseError(
-                f"{path} holds {' and '.join(p.name for p in double)}.", "Keep one file a split, or name the file itself."
+                f"{path} holds {' and '.join(p.name for p in double)}.",
+                "Keep one file a split, or name the file itself.",
             )
         if not found["train"]:
             raise CourseError(
@@ -174,7 +175,9 @@ def _names(path: Path, cells: list[str]) -> list[str]:
     twins = sorted({name for name in names if names.count(name) > 1 and name})
     if not any(names) or twins:
         what = f"names the column {', '.join(twins)} twice" if twins else "has no line with the names of its columns"
-        raise CourseError(f"{path} {what}.", "Its first line must name each column once, such as instruction,input,output.")
+        raise CourseError(
+            f"{path} {what}.", "Its first line must name each column once, such as instruction,input,output."
+        )
     return names
 
 

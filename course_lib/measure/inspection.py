@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
+from ..base.quiet import hushed
 from ..data.instructions import asked
 from ..data.report import Report, read_source, said_places
 from ..models.generation import encode_exchange
@@ -53,8 +54,13 @@ class Inspection:
         totals = [whole for pairs in self.lengths.values() for _, whole in pairs]
         if totals:
             found += ["tokens a row, prompt and answer:", *(f"  {line}" for line in histogram(totals, self.limit))]
-            found.append(f"of {len(totals)} rows {_told(self.cut)} cut and {_told(self.lost)} left without an answer at {self.limit} tokens")
-            found += ["the first row; the loss counts what stands in [[ ]]:", _indented(f"{self.shown[0]}[[{self.shown[1]}]]")]
+            found.append(
+                f"of {len(totals)} rows {_told(self.cut)} cut and {_told(self.lost)} left without an answer at {self.limit} tokens"
+            )
+            found += [
+                "the first row; the loss counts what stands in [[ ]]:",
+                _indented(f"{self.shown[0]}[[{self.shown[1]}]]"),
+            ]
         return "\n".join(found)
 
 
@@ -76,10 +82,11 @@ def inspect_data(
     tokenizer = load_tokenizer() if tokenizer is None else tokenizer
     limit = max_length or min(LONGEST, context_of_tokenizer(tokenizer))
     lengths, cut, lost, shown = {}, [], [], ("", "")
+    with hushed():  # a long row is counted below, and need not be remarked upon
+        encoded = {name: [_encoded(tokenizer, row) for row in split.rows] for name, split in report.splits.items()}
     for name, split in report.splits.items():
         lengths[name] = []
-        for row in split.rows:
-            given, said = _encoded(tokenizer, row)
+        for row, (given, said) in zip(split.rows, encoded[name], strict=True):
             lengths[name].append((len(given), len(given) + len(said)))
             place = row["place"] if len(report.splits) == 1 else f"{name} {row['place']}"
             if len(given) >= limit:
@@ -115,10 +122,11 @@ def histogram(lengths: Sequence[int], limit: int, bars: int = BARS) -> list[str]
     if not lengths:
         raise CourseError("There are no lengths to draw.", "Give at least one.")
     inside = [n for n in lengths if n <= limit]
-    step = max(1, -(-max(inside, default=1) // bars))
-    counts = [sum((n - 1) // step == i for n in inside) for i in range(-(-max(inside, default=0) // step))]
+    first, last = min(inside, default=0), max(inside, default=-1)
+    step = max(1, -(-(last - first + 1) // bars))
+    counts = [sum((n - first) // step == i for n in inside) for i in range(-(-(last - first + 1) // step))]
     most = max([*counts, len(lengths) - len(inside), 1])
-    lines = [(f"{i * step + 1}–{(i + 1) * step}", count) for i, count in enumerate(counts)]
+    lines = [(f"{first + i * step}–{first + (i + 1) * step - 1}", count) for i, count in enumerate(counts)]
     if len(inside) < len(lengths):
         lines.append((f"over {limit}", len(lengths) - len(inside)))
     wide = max(len(name) for name, _ in lines)
