@@ -150,7 +150,7 @@ def _table(path: Path) -> Iterator[Record]:
         except csv.Error as error:
             yield place, None, f"not CSV ({error}); nothing behind this line is read"
             return
-        if len(cells) == 1 and not cells[0].strip() and len(names) > 1:
+        if not cells or (len(names) > 1 and [c.strip() for c in cells] == [""]):
             continue  # a blank line
         if len(cells) != len(names) and any(c.strip() for c in cells[len(names) :] or ["x"]):
             yield place, None, f"{len(cells)} cells instead of {len(names)} (a {delimiter!r} in a text needs quotes)"
