@@ -59,7 +59,10 @@ def test_every_form_is_read(record, form, rows):
 
 def test_a_conversation_of_several_answers_is_a_row_an_answer_with_all_that_was_said_before():
     rows, notes = told({"messages": [SYSTEM, USER, SAID, {"role": "user", "content": "Sure?"}, SAID, USER]})
-    assert rows == [("Tone?", "", "Neutral.", ["Be brief."]), ("Sure?", "", "Neutral.", ["Be brief.", "Tone?", "Neutral."])]
+    assert rows == [
+        ("Tone?", "", "Neutral.", ["Be brief."]),
+        ("Sure?", "", "Neutral.", ["Be brief.", "Tone?", "Neutral."]),
+    ]
     assert notes == ["the last turn has no answer and is left out", "2 answers become 2 rows"]
 
 
@@ -68,7 +71,10 @@ def test_a_conversation_of_several_answers_is_a_row_an_answer_with_all_that_was_
     [
         ({"messages": [SAID, USER, SAID]}, "before anybody asked is left out"),
         ({"messages": [USER, USER, SAID]}, "user turns 1 and 2 are joined"),
-        ({"messages": [USER | {"content": [{"type": "text", "text": "Tone?"}]}, SAID]}, "list of parts is read as text"),
+        (
+            {"messages": [USER | {"content": [{"type": "text", "text": "Tone?"}]}, SAID]},
+            "list of parts is read as text",
+        ),
         (ALPACA | {"input": None}, "null is read as none"),
         (ALPACA | {"input": math.nan}, "null is read as none"),
         (ALPACA | {"input": "<noinput>"}, "<noinput> is read as none"),
@@ -183,7 +189,10 @@ def test_other_json(tmp_path):
     split = read_source(path).splits["train"]
     assert [r["place"] for r in split.rows] == ["row 1 of 'data'"] and split.dropped[0][0] == "row 2 of 'data'"
     path.write_text(json.dumps([ALPACA, "text", 3]))
-    assert [place for place, _ in read_source(path).splits["train"].dropped] == ["row 2 of the array", "row 3 of the array"]
+    assert [place for place, _ in read_source(path).splits["train"].dropped] == [
+        "row 2 of the array",
+        "row 3 of the array",
+    ]
     path.write_text(json.dumps([ALPACA, ALPACA], indent=1)[:-20])
     split = read_source(path).splits["train"]
     assert not split.rows and len(split.dropped) == 1 and "nothing of it can be read" in split.dropped[0][1]
@@ -247,7 +256,7 @@ def test_own_instructions_are_loaded_or_refused_and_every_change_is_printed(tmp_
     assert list(rows["place"]) == ["line 1", "line 3"] and "before" not in rows.column_names
     with pytest.raises(CourseError, match="cannot be used"):  # nothing would be left
         cl.load_instructions(lines(tmp_path / "bad.jsonl", [ALPACA | {"output": ""}]), skip=True)
-    with pytest.raises(CourseError, match="Unknown task 'moods'.*'mine.jsonl'"):
+    with pytest.raises(CourseError, match=r"Unknown task 'moods'.*'mine\.jsonl'"):
         cl.load_instructions("moods")
 
 
@@ -312,7 +321,10 @@ def test_a_template_without_system_turns_gets_their_text_in_the_first_user_turn(
 
 
 def rows_of(*pairs):
-    return [{"instruction": q, "input": "", "output": a, "before": [], "place": f"line {n}"} for n, (q, a) in enumerate(pairs, 1)]
+    return [
+        {"instruction": q, "input": "", "output": a, "before": [], "place": f"line {n}"}
+        for n, (q, a) in enumerate(pairs, 1)
+    ]
 
 
 def test_duplicates_contradictions_and_overlap():
@@ -333,7 +345,10 @@ def test_a_system_turn_makes_another_question():
 
 def test_places_in_words():
     assert said_places(["line 3"]) == "line 3" and said_places(["line 3", "line 5"]) == "lines 3, 5"
-    assert said_places([f"row {n} of the array" for n in range(1, 12)]) == "rows 1, 2, 3, 4, 5, 6, 7, 8 of the array and 3 more"
+    assert (
+        said_places([f"row {n} of the array" for n in range(1, 12)])
+        == "rows 1, 2, 3, 4, 5, 6, 7, 8 of the array and 3 more"
+    )
     assert said_places(["line 1, answer 1", "line 3"]) == "line 1, answer 1, line 3"
 
 
@@ -371,8 +386,13 @@ def test_course_inspect_prints_the_report_and_fails_when_something_was_dropped(t
     good = lines(tmp_path / "good.jsonl", [ALPACA, ALPACA | {"output": "negative"}])
     bad = lines(tmp_path / "bad.jsonl", [ALPACA, ALPACA | {"output": ""}])
     assert cli.main(["inspect", str(good)]) == 0
-    assert "contradictory: 1 questions have different answers: line 1 'positive', line 2 'negative'" in capsys.readouterr().out
+    assert (
+        "contradictory: 1 questions have different answers: line 1 'positive', line 2 'negative'"
+        in capsys.readouterr().out
+    )
     assert cli.main(["inspect", str(good), str(bad)]) == 1
     out = capsys.readouterr().out
-    assert "1 dropped" in out and re.search(r"overlap: 1 of 1 questions of test stand in train too: line 1 = line 1", out)
+    assert "1 dropped" in out and re.search(
+        r"overlap: 1 of 1 questions of test stand in train too: line 1 = line 1", out
+    )
     assert cli.main(["inspect", str(tmp_path / "none.csv")]) == 1 and "There is no file" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from ..data.instructions import asked
 from ..data.report import contradictions, overlap
 from ..models.carriers import check_not_inside, check_not_used_up, is_peft
 from ..models.four_bits import in_four_bits
-from ..models.generation import chat_prompt, encode_exchange, has_virtual_tokens, stop_tokens
+from ..models.generation import chat_prompt, context_of, encode_exchange, has_virtual_tokens, stop_tokens
 from ..models.identity import base_of
 from .losses import begun_with, token_log_probabilities
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .evaluation import Result
 
-PROBED = 24  # test rows whose answers' log-probabilities are compared, and training rows that are looked at
+PROBED = 24  # test rows whose log-probabilities are compared, and training rows that are looked at
 EQUAL, ROUGHLY = (
     2e-3,
     0.15,
@@ -88,9 +88,13 @@ def without_adapter(
 
 
 def shift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict]) -> list[torch.Tensor]:
-    """The log-probability of each token of the right answers to the first rows, in nats, one tensor a row."""
-    pairs = [encode_exchange(tokenizer, asked(row), row["output"]) for row in rows[:PROBED]]
-    return token_log_probabilities(model, tokenizer, pairs)
+    """The log-probability of each token of the first rows, question and right answer, in nats, one tensor a row.
+
+    The answers alone would not do: where two models are both sure of them, they agree whatever else differs.
+    """
+    room = context_of(model)
+    encoded = [sum(encode_exchange(tokenizer, asked(row), row["output"]), [])[:room] for row in rows[:PROBED]]
+    return token_log_probabilities(model, tokenizer, [(ids[:1], ids[1:]) for ids in encoded])
 
 
 def furthest(first: Sequence[torch.Tensor], second: Sequence[torch.Tensor]) -> float:
@@ -99,10 +103,10 @@ def furthest(first: Sequence[torch.Tensor], second: Sequence[torch.Tensor]) -> f
 
 
 def moved(model: PreTrainedModel, start: PreTrainedModel, after: Sequence, before: Sequence) -> Check:
-    """Whether the training moved anything: weights, where they can be compared, and the probabilities of the right answers (`value`)."""
+    """Whether the training moved anything: weights, where they can be compared, and the probabilities of the test rows (`value`)."""
     far = furthest(after, before)
     share = _weight_change(model, start)
-    told = f"the right answers' log-probabilities differ by up to {far:.2g} nats a token"
+    told = f"log-probabilities of the test rows differ by up to {far:.2g} nats a token"
     if share is not None:
         told = f"weights changed by {100 * share:.2g} % of their length; {told}"
     return Check("the model moved", far > 0 and share != 0.0, told, far)
@@ -133,7 +137,7 @@ def _weight_change(model: PreTrainedModel, start: PreTrainedModel) -> float | No
 def merged_equals(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict], told: Sequence[torch.Tensor]
 ) -> Check:
-    """Whether a merged copy gives the right answers the same log-probabilities (`told` are the model's own)."""
+    """Whether a merged copy gives the test rows the same log-probabilities (`told` are the model's own)."""
     import torch
 
     from ..models.merging import merge
@@ -145,7 +149,7 @@ def merged_equals(
         plain = merge(copy.deepcopy(model))
     except CourseError as error:
         return Check(name, None, error.what)
-    except (RuntimeError, MemoryError, TypeError) as error:
+    except (RuntimeError, MemoryError, NotImplementedError) as error:
         return Check(name, None, f"a copy could not be made ({type(error).__name__})")
     far = furthest(shift(plain, tokenizer, rows), told)
     rounded = in_four_bits(model) or any(p.dtype != torch.float32 for p in model.parameters())

@@ -161,14 +161,14 @@ def _verdict(checks: list[Check], gain: Interval, still: bool, state: Check, n: 
             state.said if state.holds is False else "no reply and no probability differs from the model before training"
         )
         return NOTHING, f"{why}."
-    failed = [check for check in checks if check.holds is False]
-    if failed:
-        return BROKEN, "; ".join(f"{check.name}: {check.said}" for check in failed) + "."
+    failed = "; ".join(f"{check.name}? No: {check.said}" for check in checks if check.holds is False)
     told = f"{_points(gain)} on the same {n} items"
+    if gain.high < 0:  # no fault of a test makes harm look smaller than it is
+        return HARMED, f"{told}, an interval below 0{'. ' + failed if failed else ''}."
+    if failed:
+        return BROKEN, f"{failed}."
     if gain.low > 0:
         return HELPED, f"{told}, an interval above 0."
-    if gain.high < 0:
-        return HARMED, f"{told}, an interval below 0."
     return UNDECIDED, f"{told}, an interval that holds 0."
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 CARD = "README.md"
-TRAINING = re.compile(r"(optimizer|scheduler|rng_state|trainer_state|training_args|scaler|checkpoint-\d+)\b.*")
+TRAINING = re.compile(r"(optimizer|scheduler|rng_state|trainer_state|training_args|scaler|checkpoint-\d+)(?:[_.-].*)?")
 SECRET = re.compile(r"\bhf_[A-Za-z0-9]{16,}|\bsk-[\w-]{16,}|\bgh[oprsu]_[A-Za-z0-9]{16,}|-----BEGIN [A-Z ]*PRIVATE KEY")
 MACHINE = re.compile(r"(?<![\w.])/(?:home|root|Users|tmp|work|content)/[\w.-]+|\b[A-Za-z]:\\\\?Users\\")
 TEXT = (
