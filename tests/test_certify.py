@@ -12,8 +12,10 @@ import course_lib as cl
 from course_lib.base.errors import CourseError
 from course_lib.measure import audit
 from course_lib.measure.certificate import BROKEN, HARMED, HELPED, NOTHING, UNDECIDED, _verdict
-from course_lib.measure.statistics import Interval, paired_shares
+from course_lib.measure.statistics import Interval
 from course_lib.workshop import cli
+
+pytestmark = pytest.mark.slow
 
 ROWS = [{"instruction": "Say yes.", "input": f"Lamp {n}.", "output": "yes"} for n in range(12)]
 TEST = [{"instruction": "Say yes.", "input": f"Chair {n}.", "output": "yes"} for n in range(12)]
@@ -183,33 +185,6 @@ def test_arguments_that_do_not_go_together(learnt):
         cl.certify(learnt)
     with pytest.raises(CourseError, match="inside a PEFT model"):
         cl.certify(learnt.model.get_base_model(), learnt.tokenizer, TEST)
-
-
-# ------------------------------------------------------------------ the interval
-
-
-def test_the_paired_interval_of_newcombe_is_his():
-    """Table II of the paper, method 10: a = 36, b = 12, c = 2, d = 0 and a = 53, b = 0, c = 0, d = 1."""
-    first = [True] * 36 + [True] * 12 + [False] * 2
-    second = [True] * 36 + [False] * 12 + [True] * 2
-    assert paired_shares(first, second) == pytest.approx((0.2, 0.0569, 0.3404), abs=2e-4)
-    same = [True] * 53 + [False]
-    assert paired_shares(same, same) == pytest.approx((0.0, -0.0543, 0.0543), abs=2e-2)
-    assert paired_shares(second, first).low == pytest.approx(-paired_shares(first, second).high)
-
-
-@pytest.mark.parametrize("n, before, after, both", [(20, 0.1, 0.7, 0.1), (60, 0.5, 0.5, 0.4), (12, 0.0, 0.95, 0.0)])
-def test_the_paired_interval_covers(n, before, after, both):
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    shares = [both, after - both, before - both, 1 - before - after + both]
-    hits = 0
-    for _ in range(800):
-        kinds = rng.choice(4, n, p=shares)
-        found = paired_shares(list((kinds == 0) | (kinds == 1)), list((kinds == 0) | (kinds == 2)))
-        hits += found.low <= after - before <= found.high
-    assert hits / 800 > 0.92
 
 
 # ------------------------------------------------------------------ as Markdown and as a command

@@ -9,6 +9,8 @@ import pytest
 import course_lib as cl
 from course_lib.base.errors import CourseError
 
+pytestmark = pytest.mark.slow
+
 ROWS = [{"instruction": "Say yes.", "input": f"Lamp {n}.", "output": "yes"} for n in range(8)]
 
 

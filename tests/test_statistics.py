@@ -91,3 +91,30 @@ def test_an_interval_writes_all_three_numbers_in_one_format_and_keeps_its_order(
     assert f"{found}" == str(found) == "-0.012 (-0.030 to 0.006)"
     assert f"{found.scaled(100):+.1f}" == "-1.2 (-3.0 to +0.6)"
     assert f"{found.scaled(-100):.1f}" == "1.2 (-0.6 to 3.0)"
+
+
+# ------------------------------------------------------------------ the paired interval of shares
+
+
+def test_the_paired_interval_of_newcombe_is_his():
+    """Table II of the paper, method 10: a = 36, b = 12, c = 2, d = 0 and a = 53, b = 0, c = 0, d = 1."""
+    first = [True] * 36 + [True] * 12 + [False] * 2
+    second = [True] * 36 + [False] * 12 + [True] * 2
+    assert paired_shares(first, second) == pytest.approx((0.2, 0.0569, 0.3404), abs=2e-4)
+    same = [True] * 53 + [False]
+    assert paired_shares(same, same) == pytest.approx((0.0, -0.0543, 0.0543), abs=2e-2)
+    assert paired_shares(second, first).low == pytest.approx(-paired_shares(first, second).high)
+
+
+@pytest.mark.parametrize("n, before, after, both", [(20, 0.1, 0.7, 0.1), (60, 0.5, 0.5, 0.4), (12, 0.0, 0.95, 0.0)])
+def test_the_paired_interval_covers(n, before, after, both):
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    shares = [both, after - both, before - both, 1 - before - after + both]
+    hits = 0
+    for _ in range(800):
+        kinds = rng.choice(4, n, p=shares)
+        found = paired_shares(list((kinds == 0) | (kinds == 1)), list((kinds == 0) | (kinds == 2)))
+        hits += found.low <= after - before <= found.high
+    assert hits / 800 > 0.92

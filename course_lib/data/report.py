@@ -169,11 +169,11 @@ def said_of(split: Split, kind: str) -> list[str]:
     twice = duplicates(split.rows)
     if twice:
         extra = sum(len(group) - 1 for group in twice)
-        told = "; ".join(" = ".join(group) for group in twice[:SHOWN]) + _more(twice)
+        told = "; ".join(" = ".join(map(_short, group)) for group in twice[:SHOWN]) + _more(twice)
         found.append(f"duplicates: {extra} rows say the same as another: {told}")
     against = contradictions(split.rows)
     if against:
-        told = "; ".join(", ".join(f"{place} {answer!r:.30}" for place, answer in g) for g in against[:SHOWN])
+        told = "; ".join(", ".join(f"{_short(place)} {answer!r:.30}" for place, answer in g) for g in against[:SHOWN])
         found.append(f"contradictory: {len(against)} questions have different answers: {told}{_more(against)}")
     if not twice and not against:
         found.append("no duplicates, no contradictory answers")
@@ -186,7 +186,7 @@ def said_between(splits: dict[str, Split]) -> list[str]:
     for place, one in enumerate(names):
         for other in names[place + 1 :]:
             shared = overlap(splits[one].rows, splits[other].rows)
-            told = "; ".join(f"{a} = {b}" for a, b in shared[:SHOWN]) + _more(shared)
+            told = "; ".join(f"{_short(a)} = {_short(b)}" for a, b in shared[:SHOWN]) + _more(shared)
             count = f"{len(shared)} of {len(splits[other].rows)} questions of {other} stand in {one} too"
             found.append(f"overlap: {count}{': ' + told if shared else ''}")
     return found
@@ -208,6 +208,10 @@ def said_places(places: Sequence[str]) -> str:
         numbers = ", ".join(re.search(r"\d+", place)[0] for place in shown)
         return f"{word}s {numbers}{rest if '#' not in rest else ''}{_more(places)}"
     return ", ".join(shown) + _more(places)
+
+
+def _short(place: str) -> str:
+    return place.removesuffix(" of the array")
 
 
 def _more(found: Sequence) -> str:

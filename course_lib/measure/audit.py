@@ -93,7 +93,8 @@ def shift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequ
     The answers alone would not do: where two models are both sure of them, they agree whatever else differs.
     """
     room = context_of(model)
-    encoded = [sum(encode_exchange(tokenizer, asked(row), row["output"]), [])[:room] for row in rows[:PROBED]]
+    pairs = [encode_exchange(tokenizer, asked(row), row["output"]) for row in rows[:PROBED]]
+    encoded = [(given + said)[:room] for given, said in pairs]
     return token_log_probabilities(model, tokenizer, [(ids[:1], ids[1:]) for ids in encoded])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
+from ..base.quiet import hushed
 from ..models.generation import encode_exchange, takes_system, turns
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def rows_that_fit(
         return rows
     talks = [[*row["prompt"], *row["completion"]] for row in rows]
     texts = tokenizer.apply_chat_template(talks, tokenize=False)
-    lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+    with hushed():  # a row that is too long is counted here, and need not be remarked upon
+        lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
     dropped, cut = [], []
     for number in (i for i, length in enumerate(lengths) if length > limit):
         prompt, answer = rows[number]["prompt"], rows[number]["completion"][-1]["content"]

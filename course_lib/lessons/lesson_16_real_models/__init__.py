@@ -1,0 +1,1 @@
+"""Lesson 16: real models, own data, beyond one machine."""
