@@ -52,7 +52,7 @@ def same(model, other) -> bool:
         ({"eval_dataset": ROWS}, r"cl\.evaluate"),
         ({"eval_strategy": "epoch"}, r"cl\.evaluate"),
         ({"report_to": "wandb"}, "none: run.losses"),
-        ({"fp16": True}, "bf16=True"),
+        ({"fp16": True}, r"none: float16 is used, with loss scaling, on a GPU without bfloat16"),
         ({"warmup_ratio": 0.1}, "warmup_steps"),
         ({"load_in_4bit": True}, r"cl\.load_model\(quantization='nf4'\)"),
         ({"group_by_length": True}, "train_sampling_strategy='group_by_length'"),
@@ -430,7 +430,7 @@ def test_a_run_goes_on_in_the_precision_that_it_began_in_whatever_was_measured_s
     folder = tmp_path / "run"
     cl.train(ROWS, model=str(tiny), output_dir=folder, **SAVING | {"save_steps": 2})
     shutil.rmtree(folder / "checkpoint-4")
-    assert checkpoints.precision(folder) is False and checkpoints.precision(tmp_path) is None
+    assert checkpoints.precision(folder) == "float32" and checkpoints.precision(tmp_path) is None
     monkeypatch.setattr(hardware, "bf16_wins", lambda: True)  # as after course bench --remember
     resumed = cl.train(ROWS, model=str(tiny), output_dir=folder, resume=True, **SAVING | {"save_steps": 2})
     assert resumed.trainer.args.bf16 is False and same(resumed.model, whole.model)

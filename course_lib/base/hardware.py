@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 LONG = 512  # tokens
+TENSOR_CORES = (7, 0)  # compute capability from which a card has fast float16 products (Volta)
 
 
 def bf16_wins() -> bool:
@@ -23,6 +24,21 @@ def bf16_wins() -> bool:
         return bool(json.loads(_memory().read_text(encoding="utf-8"))[_machine()])
     except (OSError, ValueError, KeyError, TypeError):
         return bf16_pays()
+
+
+def precision() -> str:
+    """In which precision `cl.train` computes here: `"bfloat16"`, `"float16"` or `"float32"`.
+
+    On a GPU by what the card has units for: bfloat16 (Ampere and later), else float16 with loss scaling (Volta and Turing, such as
+    Colab's T4, which would only emulate bfloat16), else float32 (before Volta). On a CPU `bf16_wins`.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        return "bfloat16" if bf16_wins() else "float32"
+    if bf16_pays("cuda"):
+        return "bfloat16"
+    return "float16" if torch.cuda.get_device_capability() >= TENSOR_CORES else "float32"
 
 
 def note(wins: bool) -> None:
@@ -66,6 +82,13 @@ def attention_for(bf16: bool, longest: int | None = None) -> str | None:
     if torch.cuda.is_available():
         return None
     return "eager" if bf16 and (longest is None or longest <= LONG) else "sdpa"
+
+
+def computed_on() -> str:
+    """What a training computes on: the graphics card, else the processor."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else processor_name()
 
 
 def processor_name() -> str:

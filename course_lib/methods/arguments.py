@@ -54,7 +54,7 @@ WORDS = {
     "load_in_8bit": "cl.load_model(quantization='nf4'), whose model goes into train(model=…)",
     "quantization_config": "cl.load_model(quantization='nf4'), whose model goes into train(model=…)",
     "quantization": "cl.load_model(quantization='nf4'), whose model goes into train(model=…)",
-    "fp16": "bf16=True, where the processor has it: half precision without loss scaling destroys small gradients",
+    "fp16": "none: float16 is used, with loss scaling, on a GPU without bfloat16; bf16=True or False chooses otherwise",
     "use_cpu": "none: the GPU is used where there is one",
     "no_cuda": "none: the GPU is used where there is one",
     "device": "none: the GPU is used where there is one",
@@ -134,13 +134,18 @@ def folder_for(output_dir: str | os.PathLike | None, resume: bool = False) -> Pa
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".course_can_write").touch()
-        (folder / ".course_can_write").unlink()
+        (folder / ".course_can_write").unlink(missing_ok=True)  # another process may have been here
     except OSError as error:
         raise CourseError(
             f"Nothing can be written to {folder} ({error.strerror}).",
             "Choose an output_dir that is yours, such as runs/my_run.",
         ) from None
     return folder
+
+
+def joined(settings: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """`settings`, overridden by `arguments`; who says `bf16` has chosen the precision, and float16 is out."""
+    return settings | ({"fp16": False} if "bf16" in arguments else {}) | arguments
 
 
 def check_peft_config(peft_config: Any) -> None:

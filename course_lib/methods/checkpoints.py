@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
+from ..base.processes import is_first, wait
 from ..models.identity import sha256
 
 if TYPE_CHECKING:
@@ -129,12 +130,12 @@ def owner(folder: Path) -> dict[str, Any] | None:
     return None
 
 
-def precision(output_dir: Path) -> bool | None:
-    """Whether the run whose checkpoints lie in a folder computes in bf16; `None` without a checkpoint that says so."""
+def precision(output_dir: Path) -> str | None:
+    """In which precision the run whose checkpoints lie in a folder computes; `None` without a checkpoint that says so."""
     for folder in sorted(output_dir.glob("checkpoint-*"), key=_step, reverse=True):
-        said = (owner(folder) or {}).get("bf16")
-        if isinstance(said, bool):
-            return said
+        said = owner(folder) or {}
+        if isinstance(said.get("bf16"), bool):
+            return "bfloat16" if said["bf16"] else "float16" if said.get("fp16") is True else "float32"
     return None
 
 
@@ -204,7 +205,7 @@ def keeper(output_dir: Path, mine: dict[str, Any], one: int, clock: Callable[[],
 
     class Keeper(TrainerCallback):
         def on_step_end(self, args, state, control, **kwargs):
-            if control.should_save:
+            if control.should_save and is_first():
                 place = output_dir / f"checkpoint-{state.global_step}"
                 if place.exists() and owner(place) is None:
                     raise CourseError(
@@ -214,9 +215,14 @@ def keeper(output_dir: Path, mine: dict[str, Any], one: int, clock: Callable[[],
                 check_room(output_dir, one)
                 place.mkdir(parents=True)
                 (place / BEGUN).write_text(json.dumps({"run": mine}) + "\n", encoding="utf-8")
+            if control.should_save:
+                wait()
 
         def on_save(self, args, state, control, **kwargs):
-            seal(output_dir / f"checkpoint-{state.global_step}", mine, clock())
+            wait()  # each process has written the state of its random generators
+            if is_first():
+                seal(output_dir / f"checkpoint-{state.global_step}", mine, clock())
+            wait()
 
     return Keeper()
 

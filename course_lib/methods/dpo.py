@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
+from ..base.processes import share_of
 from ..base.quiet import hushed
 from ..data.pairs import first_of
 from ..measure.memory import parameters
 from .arguments import check_values
-from .run import attach, common_settings, fit, folder_for, has_adapter, resolve, schedule
+from .guard import dropout_off
+from .run import attach, common_settings, fit, folder_for, has_adapter, joined, resolve, schedule
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from ..base.run import Run
+    from ..models.houlsby import HoulsbyConfig
 
 PAIR = ("prompt", "chosen", "rejected")
 SMALL = 50_000_000  # parameters; below this the rates published for billions are far too low
@@ -51,7 +54,7 @@ def train_dpo(
     *,
     model: PreTrainedModel | str | os.PathLike | None = None,
     tokenizer: PreTrainedTokenizerBase | None = None,
-    peft_config: PeftConfig | None = None,
+    peft_config: PeftConfig | HoulsbyConfig | None = None,
     learning_rate: float | None = None,
     epochs: float = 1,
     max_steps: int = -1,
@@ -109,7 +112,7 @@ def train_dpo(
         learning_rate=usual if learning_rate is None else learning_rate,
         num_train_epochs=epochs,
         max_steps=max_steps,
-        per_device_train_batch_size=batch_size,
+        per_device_train_batch_size=share_of(batch_size),
         beta=beta,
         loss_type=losses,
         seed=seed,
@@ -140,21 +143,19 @@ def train_dpo(
         _check_lengths(trainer, len(rows), config.max_length)
         return trainer
 
-    dropouts = _switch_off(model)
     try:
-        run = fit(
-            make,
-            model=model,
-            tokenizer=tokenizer,
-            data=rows,
-            peft_config=peft_config,
-            config=config,
-            resume=resume,
-            quiet=quiet,
-        )
+        with dropout_off(model):
+            run = fit(
+                make,
+                model=model,
+                tokenizer=tokenizer,
+                data=rows,
+                peft_config=peft_config,
+                config=config,
+                resume=resume,
+                quiet=quiet,
+            )
     finally:
-        for module, name, value in dropouts:
-            setattr(module, name, value)
         if frozen is not None:
             _restore(frozen, forward)
     if hasattr(run.model, "peft_config") and "ref" in run.model.peft_config:  # TRL's frozen twin of an adapter
@@ -184,7 +185,7 @@ def dpo_config(output_dir: str | os.PathLike, **arguments: Any):
         "logging_first_step": True,
     }
     try:
-        return DPOConfig(**(settings | arguments))
+        return DPOConfig(**joined(settings, arguments))
     except TypeError as error:
         raise CourseError(f"DPOConfig refuses an argument ({error}).", "See the arguments of trl.DPOConfig.") from None
 
@@ -295,22 +296,6 @@ def _check_lengths(trainer, rows: int, limit: int | None) -> None:
             f"{len(cut) + rows - len(ready)} of {rows} pairs are longer than max_length = {limit} tokens{where}; they would be cut.",
             "Shorten them, or give max_length=… if the model reads more.",
         )
-
-
-def _switch_off(model: PreTrainedModel) -> list[tuple[Any, str, float]]:
-    """Set every dropout rate of a model to 0; returns `(module, attribute, rate)` of each, to be put back.
-
-    TRL does so for dropout *modules*; the rate of attention is a plain number in most architectures, and it leaves that alone.
-    """
-    import torch
-
-    found = []
-    for module in model.modules():
-        rates = ["p"] if isinstance(module, torch.nn.Dropout) else [n for n in vars(module) if "dropout" in n]
-        found += [(module, n, getattr(module, n)) for n in rates if isinstance(getattr(module, n), float)]
-    for module, name, _ in found:
-        setattr(module, name, 0.0)
-    return found
 
 
 def _restore(model: PreTrainedModel, forward) -> None:

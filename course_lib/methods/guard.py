@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
+from ..base.processes import is_first, world_size
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -58,6 +60,31 @@ def left(model: PreTrainedModel, trained: PreTrainedModel, steps: int, frozen: d
     return f"The run was stopped after {steps} steps: its adapter is taken off, and the model is as it was before."
 
 
+def check_together(trainer: Any) -> None:
+    """Raises `CourseError` when the trainer does not see the processes among which the rows of a step are shared out, or shards the weights."""
+    if getattr(trainer, "is_fsdp_enabled", False) or getattr(trainer, "is_deepspeed_enabled", False):
+        raise CourseError(
+            "The launcher asks for sharded weights (FSDP or DeepSpeed); the course trains with whole weights in each process.",
+            "Launch with torchrun, or with data/recipes/accelerate/two_nodes.yaml; for sharding use TRL's trainer itself.",
+        )
+    seen = trainer.accelerator.num_processes
+    if seen != world_size():
+        raise CourseError(
+            f"A launcher started {world_size()} processes, and the trainer knows of {seen}: each would train alone.",
+            "Start them with torchrun, and make no Accelerator or PartialState before the training.",
+        )
+
+
+def say_filled_up(rows: int, config: Any) -> None:
+    """A printed sentence where the rows do not fill the last step of several processes: then it is not the step of one process."""
+    together = config.per_device_train_batch_size * config.gradient_accumulation_steps * world_size()
+    if is_first() and world_size() > 1 and rows % together:
+        print(
+            f"{rows} rows do not fill steps of {together}: the last step of each pass is filled up with {-rows % together} rows that were "
+            f"read before, so it differs from that of one process."
+        )
+
+
 def stop_when_not_finite(trainer) -> None:
     """Raise at the first loss that is not a finite number; training on would destroy the model in silence."""
     step = trainer.training_step
@@ -73,6 +100,37 @@ def stop_when_not_finite(trainer) -> None:
         return loss
 
     trainer.training_step = checked
+
+
+@contextmanager
+def dropout_off(model: PreTrainedModel) -> Iterator[None]:
+    """Within it every dropout rate of a model is 0: two readings of the same text must agree where they are compared.
+
+    TRL does so for dropout *modules*; the rate of attention is a plain number in most architectures, and it leaves that alone.
+    """
+    import torch
+
+    found = []
+    for module in model.modules():
+        rates = ["p"] if isinstance(module, torch.nn.Dropout) else [n for n in vars(module) if "dropout" in n]
+        found += [(module, n, getattr(module, n)) for n in rates if isinstance(getattr(module, n), float)]
+    try:
+        for module, name, _ in found:
+            setattr(module, name, 0.0)
+        yield
+    finally:
+        for module, name, value in found:
+            setattr(module, name, value)
+
+
+def trained_in_float32(model: PreTrainedModel) -> None:
+    """Keep what is trained in float32: float16 gradients are scaled, and PyTorch unscales none that are themselves of half precision.
+
+    TRL casts an adapter on 4-bit weights to bfloat16 on every card.
+    """
+    for parameter in model.parameters():
+        if parameter.requires_grad and parameter.element_size() < 4:
+            parameter.data = parameter.data.float()
 
 
 def inner(model: PreTrainedModel) -> PreTrainedModel:

@@ -5,19 +5,21 @@ The loss is −log σ(r(chosen) − r(rejected)), the model of Bradley & Terry (
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
+from ..base.processes import share_of
 from ..base.quiet import hushed
 from ..base.run import Run
 from ..data.pairs import Unusable, first_of, read_pair
 from ..models.generation import context_of
-from ..models.reward_model import load_reward, reward_scores, save_reward, scored_tokens, with_scalar_head
+from ..models.houlsby import HoulsbyConfig
+from ..models.reward_model import HEAD, load_reward, reward_scores, save_reward, scored_tokens, with_scalar_head
 from .arguments import check_peft_config, check_values, known_words
-from .run import common_settings, fit, folder_for, resolve, schedule
+from .guard import dropout_off
+from .run import attach, common_settings, fit, folder_for, has_adapter, joined, resolve, schedule
 from .sft import usual_rate
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def train_reward(
     *,
     model: PreTrainedModel | str | os.PathLike | None = None,
     tokenizer: PreTrainedTokenizerBase | None = None,
-    peft_config: PeftConfig | None = None,
+    peft_config: PeftConfig | HoulsbyConfig | None = None,
     learning_rate: float | None = None,
     epochs: float = 1,
     max_steps: int = -1,
@@ -48,7 +50,7 @@ def train_reward(
 
     The words mean what they mean for `cl.train`; `batch_size` counts pairs. A causal language model, live, named or the base
     (`None`), keeps its weights: its body is copied and gets a scalar head. A live sequence classifier with one output is trained *in
-    place*. A `peft_config` needs `task_type="SEQ_CLS"`; the head is trained beside the adapter. `**arguments` go to `RewardConfig` as
+    place*. A `peft_config` of PEFT's needs `task_type="SEQ_CLS"`; the head is trained beside the adapter, a `HoulsbyConfig`'s too. `**arguments` go to `RewardConfig` as
     they are. The reward is read at the reply's end mark; a tokenizer whose padding is its end mark gets another padding token, and
     `run.tokenizer` is the one to use afterwards.
 
@@ -71,7 +73,7 @@ def train_reward(
     arguments = known_words(arguments)
     folder = folder_for(output_dir, resume)
     pairs = as_pairs(data)
-    if peft_config is not None and _task_type(peft_config) != "SEQ_CLS":
+    if peft_config is not None and not isinstance(peft_config, HoulsbyConfig) and _task_type(peft_config) != "SEQ_CLS":
         raise CourseError(
             f"This adapter is for the task type {_task_type(peft_config)}; a reward model is a sequence classifier.",
             'Say LoraConfig(…, task_type="SEQ_CLS"), so that the head is trained and saved with it.',
@@ -82,13 +84,13 @@ def train_reward(
     room = min(context_of(model), arguments.pop("max_length", None) or context_of(model))
     rows = tokenized_pairs(pairs, tokenizer, room)
     set_seed(seed)
-    adapter = peft_config is not None or hasattr(model, "peft_config")
+    adapter = peft_config is not None or has_adapter(model)
     config = reward_config(
         folder,
         learning_rate=usual_rate(model, adapter) if learning_rate is None else learning_rate,
         num_train_epochs=epochs,
         max_steps=max_steps,
-        per_device_train_batch_size=batch_size,
+        per_device_train_batch_size=share_of(batch_size),
         seed=seed,
         **schedule(
             len(rows), batch_size=batch_size, epochs=epochs, max_steps=max_steps, output_dir=output_dir, **arguments
@@ -98,25 +100,29 @@ def train_reward(
     def make(callbacks):
         from trl import RewardTrainer
 
+        of_peft = attach(model, peft_config)
+        if peft_config is not None and of_peft is None:
+            getattr(model, HEAD).requires_grad_(True)  # new, so it must be trained
         return RewardTrainer(
             model,
             args=config,
             train_dataset=rows,
             processing_class=tokenizer,
-            peft_config=copy.deepcopy(peft_config),  # PEFT writes into it
+            peft_config=of_peft,
             callbacks=callbacks,
         )
 
-    return fit(
-        make,
-        model=model,
-        tokenizer=tokenizer,
-        data=rows,
-        peft_config=peft_config,
-        config=config,
-        resume=resume,
-        quiet=quiet,
-    )
+    with dropout_off(model):
+        return fit(
+            make,
+            model=model,
+            tokenizer=tokenizer,
+            data=rows,
+            peft_config=peft_config,
+            config=config,
+            resume=resume,
+            quiet=quiet,
+        )
 
 
 def reward_words() -> set[str]:
@@ -132,7 +138,7 @@ def reward_config(output_dir: str | os.PathLike, **arguments: Any):
         from trl import RewardConfig
 
     settings = {"warmup_steps": 0.1, "max_length": None, "disable_dropout": True}
-    return RewardConfig(**(common_settings(output_dir) | settings | arguments))
+    return RewardConfig(**joined(common_settings(output_dir) | settings, arguments))
 
 
 def as_pairs(data: Any) -> list[dict[str, str]]:

@@ -6,7 +6,6 @@ Kool et al. 2019). `train_rl` checks what the reward returns, hands the work to 
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 from collections.abc import Callable, Iterable
@@ -14,16 +13,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
+from ..base.processes import share_of
 from ..base.quiet import hushed
 from ..base.run import Run
 from ..data.instructions import prompt_text
 from ..measure.memory import parameters
-from .run import _progress, common_settings, fit, folder_for, resolve, schedule
+from .guard import dropout_off
+from .run import _progress, attach, common_settings, fit, folder_for, has_adapter, joined, resolve, schedule
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from peft import PeftConfig
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from ..models.houlsby import HoulsbyConfig
 
 Reward = Callable[..., Iterable[float]]
 
@@ -39,7 +42,7 @@ def train_rl(
     watch: Reward | None = None,
     model: PreTrainedModel | str | os.PathLike | None = None,
     tokenizer: PreTrainedTokenizerBase | None = None,
-    peft_config: PeftConfig | None = None,
+    peft_config: PeftConfig | HoulsbyConfig | None = None,
     learning_rate: float | None = None,
     max_steps: int = 30,
     batch_size: int = 8,
@@ -79,12 +82,12 @@ def train_rl(
     _check_settings(reward, watch, batch_size=batch_size, generations=generations, beta=beta, temperature=temperature)
     set_seed(seed)
     model, tokenizer = resolve(model, tokenizer, peft_config)
-    adapter = peft_config is not None or hasattr(model, "peft_config")
+    adapter = peft_config is not None or has_adapter(model)
     rate = RATES[parameters(model).total < SMALL, adapter] if learning_rate is None else learning_rate
     config = rloo_config(
         folder,
         learning_rate=rate,
-        per_device_train_batch_size=batch_size * generations,
+        per_device_train_batch_size=share_of(batch_size) * generations,
         num_generations=generations,
         beta=beta,
         temperature=temperature,
@@ -103,20 +106,21 @@ def train_rl(
             reward_funcs=[_scorer(reward, watch, rows, generations)],
             train_dataset=data,
             processing_class=tokenizer,
-            peft_config=copy.deepcopy(peft_config),  # PEFT writes into it
+            peft_config=attach(model, peft_config),
             callbacks=[*callbacks, _cut_watch(quiet), _progress(quiet, ("reward", "watch", "KL a reply"))],
         )
 
-    run = fit(
-        make,
-        model=model,
-        tokenizer=tokenizer,
-        data=data,
-        peft_config=peft_config,
-        config=config,
-        resume=resume,
-        quiet=True,  # the loss of an on-policy step is zero whatever is learnt; what is printed here is the reward
-    )
+    with dropout_off(model):
+        run = fit(
+            make,
+            model=model,
+            tokenizer=tokenizer,
+            data=data,
+            peft_config=peft_config,
+            config=config,
+            resume=resume,
+            quiet=True,  # the loss of an on-policy step is zero whatever is learnt; what is printed here is the reward
+        )
     return replace(run, rows=run.trainer.state.global_step * batch_size, history=_history(run.history))
 
 
@@ -127,11 +131,12 @@ def rloo_config(output_dir: str | os.PathLike, **arguments: Any):
 
     settings = {
         "max_completion_length": 40,
+        "disable_dropout": True,  # the start and the policy must agree at step 0
         "lr_scheduler_type": "constant_with_warmup",
         "logging_steps": 1,
         "remove_unused_columns": False,
     }
-    return RLOOConfig(**(common_settings(output_dir) | settings | arguments))
+    return RLOOConfig(**joined(common_settings(output_dir) | settings, arguments))
 
 
 # ------------------------------------------------------------------ prompts

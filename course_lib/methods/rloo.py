@@ -31,7 +31,10 @@ def trainer_class():
             """As TRL's. The reference is the policy as it comes in: TRL would load a live model's reference by its *name*."""
             self._sampler = _twin(model, peft_config)
             adapted = peft_config is not None or hasattr(model, "peft_config")
-            reference = None if adapted else copy.deepcopy(model).eval().requires_grad_(False)
+            frozen = {
+                id(p): p for p in model.parameters() if not p.requires_grad
+            }  # below Houlsby's adapters, say: shared
+            reference = None if adapted else copy.deepcopy(model, frozen).eval().requires_grad_(False)
             beta, args.beta = args.beta, 0.0
             super().__init__(model, args=args, peft_config=peft_config, **others)
             args.beta, self.beta, self.ref_model = beta, beta or UNPENALISED, reference

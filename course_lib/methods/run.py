@@ -16,13 +16,25 @@ from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
 from ..base.hardware import attention_for
+from ..base.processes import is_first, wait, world_size
 from ..base.quiet import hushed
 from ..base.run import Run
 from ..measure.memory import parameters
 from ..models.carriers import check_not_inside, check_not_used_up
 from .arguments import check_peft_config, check_values, known_words
 from .arguments import folder_for as folder_for
-from .guard import attend, built, check_something_to_learn, inner, left, stop_when_not_finite
+from .arguments import joined as joined
+from .guard import (
+    attend,
+    built,
+    check_something_to_learn,
+    check_together,
+    inner,
+    left,
+    say_filled_up,
+    stop_when_not_finite,
+    trained_in_float32,
+)
 from .guard import restore as _restore
 
 if TYPE_CHECKING:
@@ -103,23 +115,22 @@ def attach(model: PreTrainedModel, peft_config: PeftConfig | HoulsbyConfig | Non
 def common_settings(output_dir: str | os.PathLike) -> dict[str, Any]:
     """The settings that every TRL configuration needs on this machine, said aloud.
 
-    TRL's defaults ask for bf16 on a GPU and for gradient checkpointing; a CPU has neither to gain. bf16 is used where
-    it was measured to win (`course bench --remember`), else where the processor has units for it; a run that left checkpoints in `output_dir`
-    goes on in the precision that it began in, whatever was measured since.
+    TRL's defaults ask for bf16 on a GPU and for gradient checkpointing; a CPU has neither to gain. The precision is the one that wins on
+    this machine (`base.hardware.precision`); a run that left checkpoints in `output_dir` goes on in the one that it began in, whatever was
+    measured since.
     """
     import torch
 
-    from ..base.hardware import bf16_pays, bf16_wins
-    from .checkpoints import precision
+    from ..base.hardware import precision
+    from .checkpoints import precision as begun
 
     gpu = torch.cuda.is_available()
-    usual = bf16_pays("cuda") if gpu else bf16_wins()
-    begun = precision(Path(output_dir))
+    kind = begun(Path(output_dir)) or precision()
     settings = {
         "output_dir": str(output_dir),
         "use_cpu": not gpu,
-        "bf16": usual if begun is None else begun,
-        "fp16": False,
+        "bf16": kind == "bfloat16",
+        "fp16": kind == "float16",  # with loss scaling, which the Trainer does
         "activation_checkpointing": False,  # the new name of gradient_checkpointing, which TRL switches on
         "dataloader_pin_memory": gpu,
         "dataloader_num_workers": 0,
@@ -134,6 +145,10 @@ def common_settings(output_dir: str | os.PathLike) -> dict[str, Any]:
         "report_to": "none",
         "disable_tqdm": True,
     }
+    if world_size() > 1:
+        settings["ddp_find_unused_parameters"] = (
+            False  # looking for them costs time, and only mixtures of experts have some
+        )
     return settings
 
 
@@ -192,16 +207,21 @@ def fit(
     if start and not quiet:
         print(f"Going on from {start.resolve()}.")
     frozen = {name: p.requires_grad for name, p in model.named_parameters()}
+    quiet = quiet or not is_first()
     progress = _progress(quiet)
     trainer, finished = None, False
     try:
         attend(model, usual, attention)
         with hushed():
             trainer = built(make, [progress], peft_config)
+        check_together(trainer)
         trainer.remove_callback(PrinterCallback)
         trainer.create_model_card = lambda *args, **kwargs: None  # TRL's would take the place of a README.md
         check_something_to_learn(trainer)
         stop_when_not_finite(trainer)
+        say_filled_up(len(trainer.train_dataset), config)
+        if config.fp16:
+            trained_in_float32(trainer.model)
         done = TrainerState.load_from_json(str(start / "trainer_state.json")) if start else None
         before = checkpoints.seconds_of(start) if start else 0.0
         started = time.monotonic()
@@ -212,6 +232,7 @@ def fit(
         else:
             if saves:
                 folder.mkdir(parents=True, exist_ok=True)
+                wait()
                 size, there = checkpoints.estimate(trainer.model), len(list(folder.glob("checkpoint-*")))
                 checkpoints.check_room(folder, size, max(1, (config.save_total_limit or 1) + 1 - there))
                 clock = lambda: before + time.monotonic() - started  # noqa: E731
@@ -248,7 +269,9 @@ def fit(
 
 def _rows_read(steps: int, rows: int, config: TrainingArguments) -> int:
     """Rows that were trained on in so many steps: the last step of a pass may be short."""
-    together = config.per_device_train_batch_size * config.gradient_accumulation_steps
+    together = config.per_device_train_batch_size * config.gradient_accumulation_steps * world_size()
+    if world_size() > 1:
+        return steps * together  # Accelerate fills the last step up
     passes, rest = divmod(steps, math.ceil(rows / together))
     return passes * rows + min(rows, rest * together)
 

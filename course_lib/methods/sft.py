@@ -10,6 +10,7 @@ import inspect
 import os
 from typing import TYPE_CHECKING, Any
 
+from ..base.processes import share_of
 from ..base.quiet import hushed
 from ..base.run import Run
 from ..data.instructions import to_messages
@@ -17,7 +18,7 @@ from ..models.generation import has_virtual_tokens
 from .arguments import check_values, known_words
 from .lengths import rows_that_fit, with_system_turns
 from .profile import profile_of
-from .run import attach, common_settings, fit, folder_for, has_adapter, inner, resolve, schedule
+from .run import attach, common_settings, fit, folder_for, has_adapter, inner, joined, resolve, schedule
 from .virtual import LONGEST, check_virtual, prompt_rate, row_length
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def train(
     """Fine-tune on instruction rows with TRL's `SFTTrainer`; the loss counts the answer only.
 
     `model`: `None` or a name loads afresh, so no run can spoil another; a live model is trained *in place*. `peft_config`
-    (PEFT's, or a `HoulsbyConfig`) trains an adapter instead of all weights. `epochs`, or `max_steps` of `batch_size` rows if positive.
+    (PEFT's, or a `HoulsbyConfig`) trains an adapter instead of all weights. `epochs`, or `max_steps` of `batch_size` rows if positive
+    (of several processes together).
     `learning_rate=None` takes a rate that suits the model's size, or the virtual tokens that are trained. A row may be 512 tokens
     long, less where the context, with the virtual tokens, holds less. `**arguments` go to `SFTConfig` as they are.
 
@@ -94,7 +96,7 @@ def train(
         learning_rate=usual if learning_rate is None else learning_rate,
         num_train_epochs=epochs,
         max_steps=max_steps,
-        per_device_train_batch_size=batch_size,
+        per_device_train_batch_size=share_of(batch_size),
         seed=seed,
         **schedule(
             len(rows), batch_size=batch_size, epochs=epochs, max_steps=max_steps, output_dir=output_dir, **arguments
@@ -139,7 +141,7 @@ def sft_config(output_dir: str | os.PathLike, **arguments: Any):
         "completion_only_loss": True,
         "train_sampling_strategy": "random",
     }
-    return SFTConfig(**(common_settings(output_dir) | settings | arguments))
+    return SFTConfig(**joined(common_settings(output_dir) | settings, arguments))
 
 
 def sft_words() -> set[str]:

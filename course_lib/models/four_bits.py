@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
+from ..base.hardware import precision
 
 if TYPE_CHECKING:
     import torch
@@ -27,15 +28,14 @@ def four_bits_config(kind: str, double_quant: bool):
 
 
 def compute_dtype() -> torch.dtype:
-    """In which dtype 4-bit weights are multiplied after they are unpacked: bfloat16 on a GPU that has it, else float32.
+    """In which dtype 4-bit weights are multiplied after they are unpacked: on a GPU what it has units for, else float32.
 
     On a CPU float32, also where bfloat16 would be to hand: it computes exactly what the unpacked weights say (tested), and at
     the size of models that a CPU can train unpacking costs more than the product. Under autocast the product is bfloat16 anyway.
     """
     import torch
 
-    gpu = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if gpu else torch.float32
+    return getattr(torch, precision()) if torch.cuda.is_available() else torch.float32
 
 
 def keep_unpacked(model: PreTrainedModel) -> PreTrainedModel:

@@ -15,16 +15,19 @@ from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
 from ..base.quiet import hushed
-from .adapters import ADAPTER, ADAPTER_CONFIG
+from .adapters import ADAPTER, ADAPTER_CONFIG, load_adapter, save_adapter
 from .generation import context_of, encode_exchange, padded
-from .identity import base_of
+from .houlsby import adapters_of
+from .identity import base_of, model_name
 from .instruct import load_brief_writer
-from .load import load_model
+from .load import load_model, load_tokenizer
+from .names import TOKENIZERS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 REWARD = "reward.json"
+HEAD_FILE = "score.safetensors"  # beside a Houlsby adapter; PEFT keeps the head in its own file
 HEAD = "score"  # the name of the scalar layer in transformers' sequence classifiers
 BATCH_TOKENS = 8_000  # padding included, in one batch of scoring
 STARTS = {
@@ -39,10 +42,10 @@ def with_scalar_head(
     """A reward model with the body of a causal language model, copied, and a new scalar head; and a tokenizer fit for it.
 
     A sequence classifier with one output is taken as it is. Raises `CourseError` for a model that carries an adapter, since its
-    copy would need another one, and for a classifier with several outputs.
+    copy would need another one, for a classifier with several outputs, and for an architecture of which transformers has no classifier.
     """
     import torch
-    from transformers import AutoModelForSequenceClassification
+    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoModelForSequenceClassification
 
     tokenizer = with_own_pad(tokenizer)
     text = model.config.get_text_config()
@@ -54,10 +57,15 @@ def with_scalar_head(
             )
         text.pad_token_id = tokenizer.pad_token_id
         return model, tokenizer
-    if hasattr(model, "peft_config"):
+    if hasattr(model, "peft_config") or adapters_of(model):
         raise CourseError(
             "This model carries an adapter, so its body cannot be given another head.",
             "Merge the adapter first: cl.merge(model).",
+        )
+    if type(model.config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+        raise CourseError(
+            f"transformers has no sequence classifier for {type(model).__name__}, and a reward model is one.",
+            "Train the reward model on another architecture (Llama, Qwen, Mistral, Gemma, GPT-2, …); its rewards can teach this one.",
         )
     config = copy.deepcopy(model.config)
     config.num_labels = 1
@@ -145,24 +153,38 @@ def _batches(rows: list[list[int]]):
 def save_reward(model: PreTrainedModel, folder: str | os.PathLike, *, dtype: str = "float32") -> Path:
     """Save a reward model with its head, as safetensors; returns the folder.
 
-    Of a LoRA run the adapter and the head are saved, and `reward.json` names what they were trained on: the base model or the brief
-    writer. `dtype="bfloat16"` halves the file and rounds its numbers. A model without an adapter is saved whole. Raises `CourseError`
-    for a model without a scalar head, and for an adapter on any other model, which nobody could find again.
+    Of a run with an adapter that and the head are saved, and `reward.json` names what they were trained on: the base model, the brief
+    writer, or another model by its name. `dtype="bfloat16"` halves the file and rounds its numbers. A model without an adapter is saved
+    whole, with its tokenizer. Raises `CourseError` for a model without a scalar head, and for an adapter on a model whose weights lie in no
+    file, which nobody could find again.
     """
     import torch
     from safetensors.torch import load_file, save_file
 
     folder = Path(folder)
+    bottleneck = bool(adapters_of(model))
     if getattr(model.config, "num_labels", None) != 1 or not any(HEAD in name for name, _ in model.named_modules()):
         raise CourseError(
             "This model has no scalar head, so it gives no reward.", "Save what cl.train_reward returned."
         )
     adapted = hasattr(model, "peft_config")
-    start = _start_of(model) if adapted else None
+    start = _start_of(model) if adapted or bottleneck else None
     folder.mkdir(parents=True, exist_ok=True)
-    with hushed():
-        model.save_pretrained(folder, safe_serialization=True)
-    (folder / "README.md").unlink(missing_ok=True)
+    card = folder / "README.md"
+    mine = card.read_bytes() if card.exists() else None
+    if bottleneck:
+        save_adapter(model, folder)
+        head = {k: v.detach().cpu().contiguous() for k, v in getattr(model, HEAD).state_dict().items()}
+        save_file(head, folder / HEAD_FILE, metadata={"format": "pt"})
+    else:
+        with hushed():
+            model.save_pretrained(folder, safe_serialization=True)
+        if not adapted:
+            load_tokenizer(model.config.name_or_path or None).save_pretrained(folder)
+    if mine is not None:
+        card.write_bytes(mine)
+    else:
+        card.unlink(missing_ok=True)
     if adapted:
         weights = {k: v.to(getattr(torch, dtype)) for k, v in load_file(folder / ADAPTER).items()}
         save_file(weights, folder / ADAPTER, metadata={"format": "pt"})
@@ -174,10 +196,13 @@ def save_reward(model: PreTrainedModel, folder: str | os.PathLike, *, dtype: str
     return folder
 
 
-def load_reward(folder: str | os.PathLike) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_reward(
+    folder: str | os.PathLike, model: str | os.PathLike | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A saved reward model with its head, in evaluation mode, and its tokenizer.
 
-    Raises `CourseError` for a folder that is none, or one that was trained on another base model.
+    `model` names what an adapter was trained on, where that is neither the base model in use nor the brief writer. Raises `CourseError`
+    for a folder that is none, or one that was trained on another model.
     """
     folder = Path(folder)
     if not (folder / REWARD).exists():
@@ -186,39 +211,55 @@ def load_reward(folder: str | os.PathLike) -> tuple[PreTrainedModel, PreTrainedT
     if note["start"] is None:
         from transformers import AutoModelForSequenceClassification
 
-        _, tokenizer = load_model()
+        own = any((folder / name).exists() for name in TOKENIZERS)
+        tokenizer = load_tokenizer(folder if own else None)
         with hushed():
-            model = AutoModelForSequenceClassification.from_pretrained(
+            scorer = AutoModelForSequenceClassification.from_pretrained(
                 folder, use_safetensors=True, trust_remote_code=False, dtype="float32"
             )
-        tokenizer = with_own_pad(tokenizer)
-        return model.eval(), tokenizer
-    body, tokenizer = STARTS[note["start"]]()
+        if note.get("pad_token_id") is not None:
+            tokenizer.pad_token = tokenizer.convert_ids_to_tokens(note["pad_token_id"])
+        return scorer.eval(), with_own_pad(tokenizer)
+    if note["start"] not in STARTS and model is None:
+        raise CourseError(
+            f"The reward model in {folder} is an adapter that was trained on {note['start']}.",
+            "Say where that model lies: load_reward(folder, model=…).",
+        )
+    body, tokenizer = load_model(model) if model is not None else STARTS[note["start"]]()
     if note["base"] != base_of(body):
         raise CourseError(
             f"The reward model in {folder} was trained on another base model: {note['base']['model']}.",
             "Load it with that model in use (COURSE_MODEL), or train it again on this one.",
         )
+    scorer, tokenizer = with_scalar_head(body, tokenizer)
+    if (folder / HEAD_FILE).exists():
+        from safetensors.torch import load_file
+
+        load_adapter(folder, scorer)
+        getattr(scorer, HEAD).load_state_dict(load_file(folder / HEAD_FILE))
+        return scorer.eval(), tokenizer
     from peft import PeftModel
 
-    model, tokenizer = with_scalar_head(body, tokenizer)
     with hushed():
-        model = PeftModel.from_pretrained(model, str(folder))
-    return model.eval(), tokenizer
+        scorer = PeftModel.from_pretrained(scorer, str(folder))
+    return scorer.eval(), tokenizer
 
 
 def _start_of(model: PreTrainedModel) -> str:
-    """Which of `STARTS` the adapter of a reward model stands on."""
+    """Which of `STARTS` the adapter of a reward model stands on, or the name of another model."""
     import torch
 
-    frozen = {name.replace(".base_layer", ""): p for name, p in model.get_base_model().named_parameters()}
-    for name, load in STARTS.items():
+    inside = model.get_base_model() if hasattr(model, "get_base_model") else model
+    frozen = {name.replace(".base_layer", ""): p for name, p in inside.named_parameters()}
+    where = str(inside.config.name_or_path)
+    other = {Path(where).name: lambda: load_model(where)} if where and where != model_name() else {}
+    for name, load in (STARTS | other).items():
         with hushed():
             body = load()[0].state_dict()
         same = [key for key in body if key in frozen and frozen[key].shape == body[key].shape]
         if same and all(torch.allclose(frozen[k].float().cpu(), body[k].float().cpu(), atol=1e-6) for k in same):
             return name
     raise CourseError(
-        "This adapter was trained on a model that the course cannot load again: neither the base model nor the brief writer.",
+        "This adapter was trained on a model that cannot be loaded again: its weights lie in no folder that is known.",
         "Merge it into its model (cl.merge) and save the whole.",
     )

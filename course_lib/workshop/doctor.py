@@ -92,11 +92,13 @@ def check_compute() -> str:
     """What the models will run on."""
     import torch
 
-    from ..base.hardware import bf16_wins
+    from ..base.hardware import precision
 
-    if torch.cuda.is_available():
-        return f"GPU {torch.cuda.get_device_name()}"
-    return f"no GPU: none is needed; cl.train computes in {'bfloat16' if bf16_wins() else 'float32'}"
+    if not torch.cuda.is_available():
+        return f"no GPU: none is needed; cl.train computes in {precision()}"
+    memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+    scaled = " with loss scaling, since it has no units for bfloat16" if precision() == "float16" else ""
+    return f"GPU {torch.cuda.get_device_name()}, {memory:.0f} GiB; cl.train computes in {precision()}{scaled}"
 
 
 CHECKS: tuple[Callable[[], str], ...] = (
