@@ -61,7 +61,9 @@ def start(*words: str | Path, processes: int = 2, launcher: tuple[str, ...] = TO
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         said = next((line for line in lines if "Error" in line or "world size" in line), lines[-1] if lines else "")
-        raise CourseError(f"{processes} processes ended with status {done.returncode}: {said[:300]}", "Run the command in a terminal.")
+        raise CourseError(
+            f"{processes} processes ended with status {done.returncode}: {said[:300]}", "Run the command in a terminal."
+        )
     return done.stdout
 
 

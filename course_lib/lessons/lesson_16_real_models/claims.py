@@ -75,21 +75,32 @@ def forgot() -> str:
     return f"it reads the news worse than before by {rise:.3f} nats a token"
 
 
+def _told(found: Interval) -> str:
+    """A difference, and whether its interval holds 0."""
+    shown = "an interval that holds 0" if found.low <= 0 <= found.high else "an interval that does not hold 0"
+    return f"{points(found).replace('-', '−')}, {shown}"
+
+
 def cleaning() -> str:
     """The file as it came, against the cleaned one."""
-    found, clean = change("as it came"), share("cleaned")
-    shown = "an interval that holds 0" if found.low <= 0 <= found.high else "an interval that does not hold 0"
-    return (
-        f"Over {len(bits('cleaned'))} seeds the cleaned rows bring {percent(clean)}. The file as it came brings "
-        f"{points(found).replace('-', '−')} beside it, {shown}"
-    )
+    clean = percent(share("cleaned"))
+    return f"Over {len(bits('cleaned'))} seeds the cleaned rows bring {clean}. The file as it came differs from that by {_told(change('as it came'))}"
 
 
 def contradicted() -> str:
     """Half of the labels contradicted."""
-    found = change("half contradicted")
-    assert found.high < 0
-    return f"A second, wrong label for half of the messages changes the result by {points(found).replace('-', '−')}"
+    return f"A second, wrong label for half of the messages changes the result by {_told(change('half contradicted'))}"
+
+
+def losses() -> str:
+    """The training loss at the end, which sees the contradictions."""
+    mean = {name: sum(values) / len(values) for name in lab.ARMS for values in [_losses(name)]}
+    assert min(_losses("half contradicted")) > 3 * max(_losses("cleaned"))
+    return f"The training loss ends at {mean['cleaned']:.3f} on the cleaned rows and at {mean['half contradicted']:.2f} on the contradicted ones"
+
+
+def _losses(arm: str) -> list[float]:
+    return [run["metrics"]["loss"] for run in runs(LESSON, arm=arm)]
 
 
 def on_the_real_model() -> str:
@@ -100,4 +111,4 @@ def on_the_real_model() -> str:
     return f"On the real model the best of our prompts is right in {percent(prompted)}, and LoRA on 1,024 rows in {percent(trained)}"
 
 
-CLAIMS = [faults, removed, helped, forgot, cleaning, contradicted, on_the_real_model]
+CLAIMS = [faults, removed, helped, forgot, cleaning, contradicted, losses, on_the_real_model]
