@@ -32,7 +32,9 @@ def card(request, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: units or including_emulation)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capability)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: request.param)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=memory * 2**30))
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=memory * 2**30)
+    )
     return request.param, chosen
 
 
@@ -40,7 +42,11 @@ def test_a_card_computes_in_what_it_has_units_for(card, tmp_path):
     name, chosen = card
     assert hardware.precision() == chosen
     settings = common_settings(tmp_path)
-    assert (settings["bf16"], settings["fp16"], settings["use_cpu"]) == (chosen == "bfloat16", chosen == "float16", False)
+    assert (settings["bf16"], settings["fp16"], settings["use_cpu"]) == (
+        chosen == "bfloat16",
+        chosen == "float16",
+        False,
+    )
     assert compute_dtype() == getattr(torch, chosen)
     said = doctor.check_compute()
     assert name in said and f"cl.train computes in {chosen}" in said and "GiB" in said
@@ -84,6 +90,14 @@ def test_a_trainer_that_is_alone_or_shards_is_refused(monkeypatch):
         check_together(trainer(1))
     with pytest.raises(CourseError, match="whole weights in each process"):
         check_together(trainer(2, is_fsdp_enabled=True))
+
+
+def test_reinforcement_learning_in_several_processes_is_refused_before_anything_is_loaded(monkeypatch):
+    from course_lib.methods.rl import train_rl
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(CourseError, match="There are 2 processes, and train_rl samples and trains in one"):
+        train_rl([{"prompt": "a"}], len, model="/nowhere")
 
 
 def test_rows_are_shared_out_evenly_or_not_at_all(monkeypatch):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -152,13 +154,31 @@ def test_a_folder_with_something_of_the_users_is_left_alone(tmp_path, tiny):
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.slow
+def test_a_stopped_run_goes_on_in_its_folder_to_the_same_weights(tmp_path, tiny):
+    path = good(tmp_path, tiny)
+    path.write_text(path.read_text().replace("  bf16", "  save_steps: 2\n  bf16"))
+    out, file = tmp_path / "out", "adapter/adapter_model.safetensors"
+    recipe.run(path)
+    whole = (out / file).read_bytes()
+    for name in ("adapter", "checkpoint-5"):  # as if it had been stopped in step 5
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in ("run.json", "recipe.yaml"):
+        (out / name).unlink()
+    with pytest.raises(CourseError, match=r"go on with the stopped run in it: resume: true"):
+        recipe.run(path)
+    path.write_text(path.read_text().replace("processes", "  resume: true\nprocesses"))
+    recipe.run(path)
+    assert (out / file).read_bytes() == whole
+
+
 # ------------------------------------------------------------------ several processes
 
 
 def launched(*words: str, **options) -> subprocess.CompletedProcess:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
     return subprocess.run(
-        [sys.executable, *words], capture_output=True, text=True, timeout=200, env=environment, cwd=ROOT, **options
+        [sys.executable, *words], capture_output=True, text=True, timeout=600, env=environment, cwd=ROOT, **options
     )
 
 
@@ -183,6 +203,30 @@ def test_two_processes_give_the_result_of_one(tmp_path, tiny):
     assert done.stdout.count("Written:") == 1 and done.stdout.count("step    1/5") == 1  # only one process speaks
 
 
+PAIRS = """{method}:
+  model: {model}
+  data: {{load_preferences: {{}}, split: train, rows: 24, seed: 0}}
+  batch_size: 8
+  learning_rate: 1e-3
+  bf16: false
+  logging_steps: 1
+  output_dir: {out}
+processes: {processes}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["train_reward", "train_dpo"])
+def test_two_processes_give_the_losses_of_one_on_pairs_too(tmp_path, tiny, method):
+    told = {"method": method, "model": tiny}
+    one, _ = recipe.run(written(tmp_path, PAIRS.format(**told, out="one", processes=1)))
+    done = torchrun(written(tmp_path, PAIRS.format(**told, out="two", processes=2), "two.yaml"))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "two" / "run.json").read_text())
+    assert found["processes"] == 2 and len(found["losses"]) == 3
+    assert found["losses"] == pytest.approx(one.losses, abs=1e-4) and len(set(found["losses"])) == 3
+
+
 @pytest.mark.slow
 def test_a_last_step_that_the_rows_do_not_fill_is_said(tmp_path, tiny):
     path = good(tmp_path, tiny, processes=2)
@@ -196,7 +240,9 @@ def test_a_last_step_that_the_rows_do_not_fill_is_said(tmp_path, tiny):
 @pytest.mark.slow
 def test_a_world_of_another_size_than_the_recipe_says_is_refused_before_anything_is_written(tmp_path, tiny):
     path = good(tmp_path, tiny, processes=2)
-    with pytest.raises(CourseError, match=r"The world size is 1, and 2 processes were asked for.*torchrun --nproc_per_node 2"):
+    with pytest.raises(
+        CourseError, match=r"The world size is 1, and 2 processes were asked for.*torchrun --nproc_per_node 2"
+    ):
         recipe.run(path)
     accelerate = launched(
         "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
@@ -219,14 +265,17 @@ def job():
     except Exception as error:
         print("REFUSED", error, flush=True)
 
-notebook_launcher(job, num_processes=2, use_port="0")
+notebook_launcher(job, num_processes=2, use_port="{port}")
 """
 
 
 @pytest.mark.slow
 def test_two_jobs_of_a_notebook_launcher_that_do_not_know_of_each_other_are_refused(tmp_path, tiny):
     path = good(tmp_path, tiny, processes=2)
-    script = written(tmp_path, NOTEBOOK.format(path=str(path), first="PartialState()"), "launch.py")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = written(tmp_path, NOTEBOOK.format(path=str(path), first="PartialState()", port=port), "launch.py")
     done = launched(str(script))
     assert done.stdout.count("REFUSED") == 2 and "The world size is 1, though a launcher speaks of 2" in done.stdout
     assert not (tmp_path / "out").exists()

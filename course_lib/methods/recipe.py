@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 METHODS = ("train", "train_reward", "train_dpo", "train_rl")
 ROWS = {"train_rl": "prompts"}  # the name of the first argument; `data` for the others
 NOT_HERE = ("tokenizer", "watch", "reference", "quiet")  # objects that only a program has
-PATHS = ("folder", "path", "output_dir", "name")  # a relative one begins at the recipe's folder
+PATHS = ("folder", "path", "name", "task")  # a relative one begins at the recipe's folder
 CHOICES = ("split", "rows", "seed")  # beside the function that reads the rows
 CONFIG, RECORD = "recipe.yaml", "run.json"
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
-from ..base.processes import share_of
+from ..base.processes import world_size
 from ..base.quiet import hushed
 from ..base.run import Run
 from ..data.instructions import prompt_text
@@ -72,11 +72,16 @@ def train_rl(
     end mark), `entropy` (nats a token), `clipped` (share of replies), `seconds`.
 
     Raises `CourseError` for no prompts, a reward that is no number, not finite, or one too few; and when for three steps all replies
-    to each prompt had the same reward, from which nothing can be learnt. A sentence is printed where no reply ends.
+    to each prompt had the same reward, from which nothing can be learnt; and in several processes. A sentence is printed where no reply ends.
     """
     with hushed():
         from transformers import set_seed
 
+    if world_size() > 1:
+        raise CourseError(
+            f"There are {world_size()} processes, and train_rl samples and trains in one.",
+            "Start it without a launcher.",
+        )
     folder = folder_for(output_dir, resume)
     rows = _rows(prompts)
     _check_settings(reward, watch, batch_size=batch_size, generations=generations, beta=beta, temperature=temperature)
@@ -87,7 +92,7 @@ def train_rl(
     config = rloo_config(
         folder,
         learning_rate=rate,
-        per_device_train_batch_size=share_of(batch_size) * generations,
+        per_device_train_batch_size=batch_size * generations,
         num_generations=generations,
         beta=beta,
         temperature=temperature,

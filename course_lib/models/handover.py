@@ -107,7 +107,7 @@ def model_card(model: Run | PreTrainedModel, *, certificate: Any = None, data: s
     facts |= _technique(model)
     if run:
         facts |= {
-            "rows, tokens": f"{run.rows:,}, {run.tokens:,} (padding left out)",
+            "read in training": f"{run.rows:,} rows over all passes, {run.tokens:,} tokens",
             "parameters trained": f"{run.trainable_parameters:,} of {run.total_parameters:,}",
             "learning rate, seed": f"{run.learning_rate:g}, {run.seed}",
         }

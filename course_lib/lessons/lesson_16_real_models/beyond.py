@@ -48,6 +48,8 @@ def start(*words: str | Path, processes: int = 2, launcher: tuple[str, ...] = TO
     told = [part.replace("{n}", str(processes)) for part in launcher]
     path = os.pathsep.join(p for p in (str(Path(__file__).resolve().parents[3]), os.environ.get("PYTHONPATH")) if p)
     quiet = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "TORCH_CPP_LOG_LEVEL": "ERROR", "HF_HUB_OFFLINE": "1"}
+    if sys.platform == "win32":
+        quiet["USE_LIBUV"] = "0"  # PyTorch for Windows is built without it
     command = [sys.executable, *told, *map(str, words)]
     try:
         done = subprocess.run(

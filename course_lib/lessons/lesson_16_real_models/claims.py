@@ -23,7 +23,8 @@ def bits(arm: str) -> list[list[int]]:
 
 def share(arm: str) -> Interval:
     """The share of right answers of an arm, with its interval over seeds and items."""
-    return mean_interval(bits(arm))
+    value, low, high = mean_interval(bits(arm))
+    return Interval(value, max(0.0, low), min(1.0, high))
 
 
 def change(arm: str) -> Interval:
