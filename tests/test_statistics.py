@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from course_lib.base.errors import CourseError
-from course_lib.measure.statistics import Interval, difference_interval, mean_interval, shares_interval
+from course_lib.measure.statistics import Interval, difference_interval, mean_interval, paired_shares, shares_interval
 
 EXPERIMENTS, ITEMS = 400, 150
 
@@ -91,3 +91,32 @@ def test_an_interval_writes_all_three_numbers_in_one_format_and_keeps_its_order(
     assert f"{found}" == str(found) == "-0.012 (-0.030 to 0.006)"
     assert f"{found.scaled(100):+.1f}" == "-1.2 (-3.0 to +0.6)"
     assert f"{found.scaled(-100):.1f}" == "1.2 (-0.6 to 3.0)"
+
+
+# ------------------------------------------------------------------ the paired interval of shares
+
+
+def test_the_paired_interval_of_newcombe_is_his():
+    """His example of 36 items right in both, 12 and 2 in one of them, none in neither: 0.0569 to 0.3404 by method 10."""
+    first = [True] * 36 + [True] * 12 + [False] * 2
+    second = [True] * 36 + [False] * 12 + [True] * 2
+    assert paired_shares(first, second) == pytest.approx((0.2, 0.0569, 0.3404), abs=2e-4)
+    same = paired_shares([True] * 53 + [False], [True] * 53 + [False])
+    assert same.value == 0 and same.low == -same.high < 0
+    with pytest.raises(CourseError, match="same items"):
+        paired_shares([True], [True, False])
+    assert paired_shares(second, first).low == pytest.approx(-paired_shares(first, second).high)
+
+
+@pytest.mark.parametrize("n, before, after, both", [(20, 0.1, 0.7, 0.1), (60, 0.5, 0.5, 0.4), (12, 0.0, 0.95, 0.0)])
+def test_the_paired_interval_covers(n, before, after, both):
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    shares = [both, after - both, before - both, 1 - before - after + both]
+    hits = 0
+    for _ in range(800):
+        kinds = rng.choice(4, n, p=shares)
+        found = paired_shares(list((kinds == 0) | (kinds == 1)), list((kinds == 0) | (kinds == 2)))
+        hits += found.low <= after - before <= found.high
+    assert hits / 800 > 0.92

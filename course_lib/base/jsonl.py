@@ -48,11 +48,12 @@ def read_jsonl(
 
 def objects(path: str | Path) -> Iterable[tuple[str, Any, str | None]]:
     """Place, object and what is wrong with it as JSON (or `None`), line by line. Raises `CourseError` for a file that is no text."""
-    return _objects(_content(Path(path)))
+    return _objects(content_of(path))
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: str | Path) -> bytes:
     """The bytes of a file as UTF-8 without a mark. Raises `CourseError` for UTF-16 that is marked by nothing but its zeros."""
+    path = Path(path)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -71,24 +72,32 @@ def _content(path: Path) -> bytes:
 def _objects(content: bytes) -> Iterable[tuple[str, Any, str | None]]:
     """Place, object and what is wrong with it, for each line that is not blank, or for each row of a JSON array."""
     if content.lstrip().startswith(b"["):
-        try:
-            whole = json.loads(content)
-        except ValueError:
-            whole = None
-        if isinstance(whole, list) and all(isinstance(row, dict) for row in whole):
+        whole, reason = _parsed(content)
+        if isinstance(whole, list) and (not whole or any(isinstance(row, dict) for row in whole)):
             yield from ((f"row {number} of the array", row, None) for number, row in enumerate(whole, 1))
+            return
+        if (
+            reason and _parsed(content.lstrip().split(b"\n", 1)[0])[1]
+        ):  # no line of JSON either: an array that is broken somewhere
+            place, said = reason
+            yield place, None, f"{said}; the file is one JSON array, and nothing of it can be read"
             return
     for number, raw in enumerate(content.splitlines(), 1):
         if not raw.strip():
             continue
-        found, reason = None, None
-        try:
-            found = json.loads(raw.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            reason = f", column {error.start + 1}: not UTF-8 text"
-        except json.JSONDecodeError as error:
-            reason = f", column {error.colno}: not JSON ({error.msg.lower()})"
-        yield f"line {number}", found, reason
+        found, fault = _parsed(raw)
+        yield f"line {number}", found, fault and fault[1]
+
+
+def _parsed(content: bytes) -> tuple[Any, tuple[str, str] | None]:
+    """The object, or the line at which it is no JSON and what is wrong there."""
+    try:
+        return json.loads(content.decode("utf-8")), None
+    except UnicodeDecodeError as error:
+        line, column = content.count(b"\n", 0, error.start) + 1, error.start - content.rfind(b"\n", 0, error.start)
+        return None, (f"line {line}", f", column {column}: not UTF-8 text")
+    except json.JSONDecodeError as error:
+        return None, (f"line {error.lineno}", f", column {error.colno}: not JSON ({error.msg.lower()})")
 
 
 def write_jsonl(path: str | Path, rows: Iterable[dict]) -> None:

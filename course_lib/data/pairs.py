@@ -1,7 +1,7 @@
 """One line of a preference file as prompt, chosen and rejected, whatever form it has, or the reason why it cannot be used.
 
-Four forms are read: a prompt of its own; a prompt that is only the common beginning of both replies; lists of messages; and turns
-written as "\\n\\nHuman: … \\n\\nAssistant: …". A common beginning ends at a turn or at a word, never inside one: "Positive." and
+Four forms are read: a prompt of its own; a prompt that is only the common beginning of both replies; messages, in lists or one a
+reply; and turns written as "\\n\\nHuman: … \\n\\nAssistant: …". A common beginning ends at a turn or at a word, never inside one: "Positive." and
 "Poor." begin alike, and "Po" belongs to the replies.
 """
 
@@ -9,9 +9,17 @@ from __future__ import annotations
 
 import re
 
+from .messages import Unusable, read_message
+
+PROMPTS = (
+    "prompt",
+    "question",
+    "instruction",
+    "messages",
+    "conversations",
+)  # where the question stands, whatever it is called
 HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
 TURN = re.compile(r"\n\n(Human|Assistant):")
-ROLES = ("system", "user", "assistant")
 
 SHOWN = 5  # faults that an error names
 
@@ -19,10 +27,6 @@ EQUAL = "the two replies are equal"
 EMPTY = "a reply is empty"
 PREFIX = "one reply is the beginning of the other, so nothing says where the prompt ends"
 NO_PROMPT = "there is no prompt, and the two replies have no common beginning"
-
-
-class Unusable(ValueError):
-    """A line that is no preference pair; the message says why."""
 
 
 def first_of(faults: list[str]) -> str:
@@ -38,7 +42,10 @@ def read_pair(row: object) -> dict[str, str]:
     missing = [name for name in ("chosen", "rejected") if name not in row]
     if missing:
         raise Unusable(" and ".join(f"column '{name}' is missing" for name in missing))
-    chosen, rejected, prompt = row["chosen"], row["rejected"], row.get("prompt")
+    chosen, rejected = ([row[name]] if isinstance(row[name], dict) else row[name] for name in ("chosen", "rejected"))
+    prompt = next((row[name] for name in PROMPTS if row.get(name) is not None), None)
+    if isinstance(prompt, str) and isinstance(row.get("input"), str) and row["input"].strip():
+        prompt = f"{row['input']}\n{prompt}"  # as in instruction rows: the question stands last
     kinds = {type(chosen), type(rejected)}
     if kinds == {list}:
         pair = _from_messages(prompt, _messages(chosen, "chosen"), _messages(rejected, "rejected"))
@@ -99,20 +106,13 @@ def _prompt_text(prompt: object) -> str | None:
         return prompt
     if isinstance(prompt, list):
         return _spoken(_messages(prompt, "prompt"))
-    raise Unusable(f"column 'prompt' holds a {type(prompt).__name__}, not text or messages")
+    raise Unusable(f"the prompt holds a {type(prompt).__name__}, not text or messages")
 
 
 def _messages(value: list, name: str) -> list[dict]:
-    for message in value:
-        if (
-            not isinstance(message, dict)
-            or message.get("role") not in ROLES
-            or not isinstance(message.get("content"), str)
-        ):
-            raise Unusable(f"a message of '{name}' is not {{'role': {' | '.join(ROLES)}, 'content': text}}")
     if not value:
         raise Unusable(EMPTY)
-    return value
+    return [read_message(message, f"message {number} of '{name}'", []) for number, message in enumerate(value, 1)]
 
 
 def _from_messages(prompt: object, chosen: list[dict], rejected: list[dict]) -> tuple[str, str, str]:

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
-from ..base.jsonl import objects, read_jsonl
+from ..base.jsonl import read_jsonl
 from ..base.paths import home
 from ..gazette import renaming
 from ..gazette.brief import hidden_record
 from ..gazette.tasks import RENAMED, SPLITS, draw_item, phrasings, reporter_brief
 from .pairs import Unusable, read_pair
+from .sources import records, split_files
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -94,7 +95,8 @@ def load_preferences(path: str | Path | None = None, *, labels: str = "reader", 
     "chosen", "rejected", or "" for a tie. `labels` says whose choice `chosen` is: `reader` (the simulated readers, with their
     bias), `unbiased` (simulated readers without one) or `gold` (the true score; its ties are left out, and counted aloud).
 
-    `path`: a JSONL file of one's own, or a folder with train.jsonl and, if there are, validation.jsonl and test.jsonl. The prompt may be
+    `path`: a file of one's own (JSONL, JSON, CSV, Parquet), a folder with train.* and, if there are, validation.* and test.*, or a data set of
+    the hub. The prompt may be
     a column, or the common beginning of both replies, cut at a turn or a word; replies may be text or lists of messages. Lines that
     are no pair (equal, empty, one the beginning of the other, no prompt, not JSON) raise one `CourseError` that counts them by reason
     and line; with `skip=True` that count is printed and they are left out.
@@ -102,9 +104,7 @@ def load_preferences(path: str | Path | None = None, *, labels: str = "reader", 
     from datasets import Dataset, DatasetDict
 
     if path is not None:
-        place = Path(path).expanduser()
-        files = {split: place / f"{split}.jsonl" for split in SPLITS} if place.is_dir() else {"train": place}
-        files = {split: file for split, file in files.items() if split == "train" or file.exists()}
+        files = split_files(path)
         return DatasetDict({split: Dataset.from_list(_own_file(file, skip)) for split, file in files.items()})
     if labels not in LABELS:
         raise CourseError(f"There are no labels '{labels}'.", f"Choose one of {', '.join(LABELS)}.")
@@ -135,14 +135,12 @@ def _ordered(row: dict, labels: str) -> dict:
     return made | {judge: names[row[judge]] for judge in LABELS} | {"ai": "", "source": row["source"]}
 
 
-def _own_file(path: Path, skip: bool) -> list[dict]:
+def _own_file(path: str | Path, skip: bool) -> list[dict]:
     """The pairs of a user's file. Raises `CourseError`, or prints what was left out."""
-    if not path.exists():
-        raise CourseError(f"There is no file {path}.", "Check the path; without one the course's own pairs are read.")
     rows: list[dict] = []
     faults: dict[str, list[int]] = {}
     nested: list[int] = []
-    for place, found, reason in objects(path):
+    for place, found, reason in records(path):
         number = int(re.search(r"\d+", place)[0])
         try:
             if reason:
@@ -164,10 +162,10 @@ def _own_file(path: Path, skip: bool) -> list[dict]:
     if not rows:
         raise CourseError(f"{path} is empty.", "Give it at least one pair, or point to another file.")
     if bad:
-        print(f"{path.name}: {len(rows)} pairs read, {bad} left out: {report}.")
+        print(f"{Path(path).name}: {len(rows)} pairs read, {bad} left out: {report}.")
     if nested:
         print(
-            f"{path.name}: one reply is the beginning of the other in {_lines(nested)}; kept, since the prompt is given."
+            f"{Path(path).name}: one reply is the beginning of the other in {_lines(nested)}; kept, since the prompt is given."
         )
     return rows
 

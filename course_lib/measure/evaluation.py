@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..base.errors import CourseError
 from ..base.run import Run
 from ..data.checks import check_rows, rows_of
-from ..data.instructions import prompt_text
+from ..data.instructions import asked
 from ..gazette.tasks import scoring
 from ..gazette.tasks.scoring import SCORERS, declines, normalise, word_overlap
 from ..models.generation import answer_part, context_of, encode_exchange, generate
@@ -95,7 +95,12 @@ def evaluate(
             "There is no data to evaluate on.", "Call cl.evaluate(run, data) or cl.evaluate(model, tokenizer, data)."
         )
     rows = check_rows(rows_of(data, limit), scored=True)
+    options = {"max_new_tokens": max_new_tokens or answer_room(model, tokenizer, rows)}
+    return result(rows, generate(model, tokenizer, [asked(r) for r in rows], **options))
+
+
+def answer_room(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict]) -> int:
+    """How many new tokens a reply to these rows may take: those of the longest right answer with its end mark, and seven more."""
     longest = max(rows, key=lambda row: len(tokenizer(row["output"])["input_ids"]))
-    needed = len(encode_exchange(tokenizer, prompt_text(longest), longest["output"])[1])  # with its end mark
-    options = {"max_new_tokens": max_new_tokens or min(needed + 7, context_of(model) // 2)}
-    return result(rows, generate(model, tokenizer, [prompt_text(r) for r in rows], **options))
+    needed = len(encode_exchange(tokenizer, asked(longest), longest["output"])[1])
+    return min(needed + 7, context_of(model) // 2)

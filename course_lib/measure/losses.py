@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
+from ..base.paths import home
 from ..base.run import Run
-from ..data.instructions import prompt_text
+from ..data.instructions import asked
 from ..gazette.grammar import SECTIONS, draw_record, write_item
 from ..models.carriers import check_not_inside
 from ..models.generation import (
@@ -18,6 +19,7 @@ from ..models.generation import (
     length_batches,
     padded,
 )
+from ..models.identity import base_of
 
 if TYPE_CHECKING:
     import torch
@@ -94,7 +96,7 @@ def answer_loss(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, data
 
     A model that has diverged may return NaN; then the loss of guessing every token is returned, as for any worse one.
     """
-    pairs = [encode_exchange(tokenizer, prompt_text(row), row["output"]) for row in data]
+    pairs = [encode_exchange(tokenizer, asked(row), row["output"]) for row in data]
     told = token_log_probabilities(model, tokenizer, pairs)
     total, count = -sum(float(p.sum()) for p in told), sum(len(p) for p in told)
     guessing = math.log(len(tokenizer))
@@ -142,7 +144,7 @@ def forgetting(
     if isinstance(model, Run):
         model, tokenizer = model.model, model.tokenizer
     if base is None:
-        base = _begun_with(model)
+        base = begun_with(model)
     else:
         check_not_inside(base, "base")
     return {
@@ -152,7 +154,8 @@ def forgetting(
     }
 
 
-def _begun_with(model: PreTrainedModel) -> PreTrainedModel:
+def begun_with(model: PreTrainedModel) -> PreTrainedModel:
+    """The model that a training began with, loaded afresh by its name. Raises `CourseError` for a model without one."""
     from ..models.load import load_model
 
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
@@ -163,3 +166,16 @@ def _begun_with(model: PreTrainedModel) -> PreTrainedModel:
             "Give it: cl.forgetting(model, tokenizer, base).",
         )
     return load_model(name)[0]
+
+
+def forgetting_texts(model: PreTrainedModel) -> tuple[list[str], str]:
+    """What forgetting is measured on, and its name: held-out news for the course's own model, common English for any other."""
+    if base_of(model)["model"] == "data/base_model":
+        return [text for section in SECTIONS for text in held_out_news(section, 15)], "held-out news"
+    path = home() / "data" / "real" / "common_english.txt"
+    return path.read_text(encoding="utf-8").splitlines(), "common English"
+
+
+def text_loss(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> float:
+    """Cross-entropy of texts, in nats a token."""
+    return math.log(perplexity(model, tokenizer, texts))

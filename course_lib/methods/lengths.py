@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
-from ..models.generation import encode_exchange
+from ..base.quiet import hushed
+from ..models.generation import encode_exchange, takes_system, turns
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -26,10 +27,11 @@ def rows_that_fit(
         return rows
     talks = [[*row["prompt"], *row["completion"]] for row in rows]
     texts = tokenizer.apply_chat_template(talks, tokenize=False)
-    lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+    with hushed():  # a row that is too long is counted here, and need not be remarked upon
+        lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
     dropped, cut = [], []
     for number in (i for i, length in enumerate(lengths) if length > limit):
-        prompt, answer = rows[number]["prompt"][-1]["content"], rows[number]["completion"][-1]["content"]
+        prompt, answer = rows[number]["prompt"], rows[number]["completion"][-1]["content"]
         given, said = encode_exchange(tokenizer, prompt, answer)
         if truncation_mode != "keep_start":
             cut += [number] if len(given) + len(said) > limit else []
@@ -47,6 +49,18 @@ def rows_that_fit(
         told = f"{_named(dropped)} dropped, {_named(cut)} cut"
         print(f"max_length={limit}: of {len(rows)} rows {told}. Dropped rows have no answer left; cut ones {loses}.")
     return rows.select(sorted(set(range(len(rows))) - set(dropped))) if dropped else rows
+
+
+def with_system_turns(rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:
+    """The rows as the chat template takes them: one that knows no system turn gets its text at the beginning of the first user turn.
+
+    A printed sentence counts such rows.
+    """
+    count = sum(row[0]["role"] == "system" for row in rows["prompt"])
+    if not count or takes_system(tokenizer):
+        return rows
+    print(f"The chat template takes no system turn: in {count} rows its text begins the first user turn.")
+    return rows.map(lambda row: {"prompt": turns(tokenizer, row["prompt"])})
 
 
 def _named(numbers: list[int]) -> str:

@@ -16,7 +16,7 @@ from ..base.run import Run
 from ..data.instructions import to_messages
 from ..models.generation import has_virtual_tokens
 from .arguments import check_values, known_words
-from .lengths import rows_that_fit
+from .lengths import rows_that_fit, with_system_turns
 from .profile import profile_of
 from .run import attach, common_settings, fit, folder_for, has_adapter, inner, joined, resolve, schedule
 from .virtual import LONGEST, check_virtual, prompt_rate, row_length
@@ -88,6 +88,7 @@ def train(
     check_virtual(model, peft_config, resume, bool(arguments.get("packing")))
     adapter = peft_config is not None or has_adapter(model)
     usual = prompt_rate(model, peft_config) or usual_rate(model, adapter)
+    rows = with_system_turns(rows, tokenizer)
     arguments["max_length"] = row_length(model, peft_config, arguments.get("max_length"))
     rows = rows_that_fit(rows, tokenizer, arguments["max_length"], arguments.get("truncation_mode", "keep_start"))
     config = sft_config(

@@ -16,19 +16,41 @@ if TYPE_CHECKING:
 BATCH_TOKENS = 12_000  # prompt tokens, padding included, in one batch of generation
 
 
-def chat_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
-    """`text` as one user turn in the model's chat template, ready for the answer."""
-    return tokenizer.apply_chat_template(
-        [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
-    )
+def turns(tokenizer: PreTrainedTokenizerBase, prompt: str | Sequence[dict]) -> list[dict]:
+    """A prompt as messages: text is one user turn. Where the chat template takes no system turn, its text begins the first user turn."""
+    if isinstance(prompt, str):
+        return [{"role": "user", "content": prompt}]
+    said = [{"role": turn["role"], "content": turn["content"]} for turn in prompt]
+    if said and said[0]["role"] == "system" and not takes_system(tokenizer):
+        system = said.pop(0)["content"]
+        said[0] = said[0] | {"content": f"{system}\n\n{said[0]['content']}"}
+    return said
 
 
-def encode_exchange(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str) -> tuple[list[int], list[int]]:
-    """Token ids of a user turn ready for the answer, and of the answer up to and with the mark that ends it.
+def takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the chat template writes a system turn: some raise an error, some leave it out."""
+    from jinja2 import TemplateError
+
+    said = [{"role": "system", "content": "system-mark"}, {"role": "user", "content": "a"}]
+    try:
+        return "system-mark" in tokenizer.apply_chat_template(said, tokenize=False)
+    except TemplateError:
+        return False
+
+
+def chat_prompt(tokenizer: PreTrainedTokenizerBase, text: str | Sequence[dict]) -> str:
+    """`text` as one user turn (or messages as they are) in the model's chat template, ready for the answer."""
+    return tokenizer.apply_chat_template(turns(tokenizer, text), tokenize=False, add_generation_prompt=True)
+
+
+def encode_exchange(
+    tokenizer: PreTrainedTokenizerBase, prompt: str | Sequence[dict], answer: str
+) -> tuple[list[int], list[int]]:
+    """Token ids of a user turn (or of messages) ready for the answer, and of the answer up to and with the mark that ends it.
 
     Both come from the model's chat template, as in training and asking; what the template writes behind the end mark is left out.
     """
-    user = [{"role": "user", "content": prompt}]
+    user = turns(tokenizer, prompt)
     whole = tokenizer.apply_chat_template([*user, {"role": "assistant", "content": answer}], tokenize=False)
     start = chat_prompt(tokenizer, prompt)
     if not whole.startswith(start):  # a template that writes another header for a turn that is there already
@@ -80,7 +102,7 @@ def virtual_tokens(model: PreTrainedModel) -> int:
 def generate(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[str],
+    prompts: Sequence[str | Sequence[dict]],
     *,
     chat: bool = True,
     max_new_tokens: int = 32,
@@ -89,7 +111,7 @@ def generate(
 ) -> list[str]:
     """Replies to `prompts`, in their order, without special tokens; greedy unless `temperature` > 0.
 
-    `chat` puts each prompt into the chat template; without it the model continues the bare text. Prompts are batched by
+    `chat` puts each prompt, a text or messages, into the chat template; without it the model continues the bare text. Prompts are batched by
     length with padding on the left; a model with virtual tokens gets batches of equal length, since padding between
     the virtual tokens and the text would change its answers. A prompt that does not fit into the model's context beside
     `max_new_tokens` loses its beginning, and a printed sentence says how many did. Raises `CourseError` when `max_new_tokens`

