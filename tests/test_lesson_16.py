@@ -30,7 +30,11 @@ def test_every_planted_fault_is_found():
     found = inspect_data(lab.files())
     train, rows, test = found.report.splits["train"], found.rows["train"], found.rows["test"]
     assert len(train.dropped) == 2 and len(train.notes) == 3 and len(found.lost) == 1 and not found.cut
-    assert len(contradictions(rows)) == 4 and sum(len(g) - 1 for g in duplicates(rows)) == 3 and len(overlap(rows, test)) == 3
+    assert (
+        len(contradictions(rows)) == 4
+        and sum(len(g) - 1 for g in duplicates(rows)) == 3
+        and len(overlap(rows, test)) == 3
+    )
     left = lab.cleaned(rows, test)
     assert not contradictions(left) and not duplicates(left) and not overlap(left, test)
     assert len(left) == len(rows) - 8 - 3 - 3
@@ -48,7 +52,11 @@ def test_each_small_file_is_read_or_refused_by_line():
         "pandas.csv": (3, []),
         "pairs.jsonl": (3, ["line 4"]),
     }
-    assert [row["output"] for row in read_source(shop.folder() / "pandas.csv").splits["train"].rows] == ["NA", "None", "kettle"]
+    assert [row["output"] for row in read_source(shop.folder() / "pandas.csv").splits["train"].rows] == [
+        "NA",
+        "None",
+        "kettle",
+    ]
 
 
 def test_the_contradicted_arm_adds_wrong_labels_and_nothing_else():
@@ -64,5 +72,8 @@ def test_the_solution_of_the_first_exercise_reads_as_the_library_does():
 
     turns = [("gpt", "Good morning."), ("human", "Hello?"), ("human", "Ready?"), ("gpt", "No."), ("human", "When?"), ("gpt", "Friday."), ("human", "Thanks!")]  # fmt: skip
     record = {"conversations": [{"from": who, "value": text} for who, text in turns]}
-    mine = [([*messages[:-1]], messages[-1]["content"], said) for messages, said in solutions.answers(record["conversations"])]
+    mine = [
+        ([*messages[:-1]], messages[-1]["content"], said)
+        for messages, said in solutions.answers(record["conversations"])
+    ]
     assert mine == [(row["before"], row["instruction"], row["output"]) for row in read_record(record).rows]
