@@ -1,10 +1,10 @@
-"""One kind of error for everything a student can mend: what happened, and what to do next."""
+"""One kind of error for everything a student can fix: what happened, and what to do next."""
 
 from __future__ import annotations
 
 
 class CourseError(Exception):
-    """An error with its mend. Shown as two sentences: `what` happened (and where), and what to do `next`."""
+    """An error with its fix. Shown as two sentences: `what` happened (and where), and what to do `next`."""
 
     def __init__(self, what: str, next: str) -> None:
         super().__init__(f"{what} {next}")

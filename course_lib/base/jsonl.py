@@ -20,7 +20,7 @@ MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_
 
 
 def read_jsonl(
-    path: str | Path, fault: Callable[[Any], str | None] | None = None, mend: str = "Mend or delete these lines."
+    path: str | Path, fault: Callable[[Any], str | None] | None = None, mend: str = "Fix or delete these lines."
 ) -> list[dict]:
     """The objects of a file, in order. `fault(object)` says in words what is wrong with one, or `None`.
 

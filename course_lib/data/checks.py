@@ -78,7 +78,7 @@ def check_rows(rows: Sequence[dict], *, scored: bool = False) -> Sequence[dict]:
         rest = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
         raise CourseError(
             f"{len(bad)} of {len(rows)} rows cannot be used: {named}{rest}.",
-            "Mend these rows or leave them out; an input may be empty text.",
+            "Fix these rows or leave them out; an input may be empty text.",
         )
     return rows
 

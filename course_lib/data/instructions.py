@@ -33,7 +33,7 @@ def read_jsonl(path: str | Path, columns: Iterable[str] = COLUMNS) -> list[dict]
         raise CourseError(
             f"There is no file {path}.", "Check the path; the course's own data is restored with git checkout -- data"
         )
-    mend = f"Each line must be one JSON object with the columns {', '.join(wanted)}. Mend or delete these lines."
+    mend = f"Each line must be one JSON object with the columns {', '.join(wanted)}. Fix or delete these lines."
     rows = jsonl.read_jsonl(path, lambda row: _row_fault(row, wanted), mend)
     if not rows:
         raise CourseError(f"{path} is empty.", "Give it at least one row, or point to another file.")

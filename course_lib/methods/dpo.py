@@ -228,7 +228,7 @@ def to_pairs(data: Dataset) -> Dataset:
     if faults:
         raise CourseError(
             f"{len(faults)} of {len(prompts)} pairs cannot be learnt from: {first_of(faults)}.",
-            "Mend these rows, or drop them by name: data.filter(lambda row: row['chosen'] != row['rejected']).",
+            "Fix these rows, or drop them by name: data.filter(lambda row: row['chosen'] != row['rejected']).",
         )
     _look_for_swap(data)
     return Dataset.from_dict(

@@ -1,4 +1,4 @@
-"""`course doctor`: can this machine run the course? One line a check, `[ok]` or `[fail]` with the mend."""
+"""`course doctor`: can this machine run the course? One line a check, `[ok]` or `[fail]` with the fix."""
 
 from __future__ import annotations
 

@@ -73,5 +73,5 @@ def _notebooks(tokens) -> None:
 
     if notebooks.run(in_place=True):
         raise CourseError(
-            "A notebook failed (named above).", "Mend it and run course rebuild again; it goes on from here."
+            "A notebook failed (named above).", "Fix it and run course rebuild again; it goes on from here."
         )
