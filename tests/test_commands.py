@@ -15,6 +15,7 @@ import course_lib as cl
 from course_lib.base.errors import CourseError
 from course_lib.measure import scoreboard
 from course_lib.measure.evaluation import Result
+from course_lib.measure.statistics import Interval
 from course_lib.workshop import cli, doctor, notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -199,6 +200,23 @@ def test_a_row_is_kept_replaced_and_shown(elsewhere, monkeypatch):
     assert "| 06_lora | LoRA | 95.0 | 90.0–97.0 | 300 | 90.0 |" in scoreboard.table(own)
     monkeypatch.setattr(scoreboard, "base_sha256", lambda: "another")
     assert "LoRA (old base)" in scoreboard.table(own)
+
+
+def test_a_policy_has_its_true_score_win_rate_and_kl_and_no_accuracy(elsewhere, tmp_path):
+    gold, won, drift = Interval(0.164, 0.132, 0.196), Interval(0.65, 0.57, 0.73), Interval(3.21, 2.5, 3.9)
+    for result in (gold, None):
+        row = cl.scoreboard.record("DPO", None, result, lesson="13_dpo", gold=gold, win_rate=won, kl=drift)
+        assert set(row["metrics"]) == {"gold", "win_rate", "kl"}
+    head, _, line = scoreboard.table([row]).splitlines()
+    assert "accuracy" not in head and "true score | win rate, % | KL, nats" in head
+    assert "| 13_dpo | DPO | 0.16 (0.13 to 0.20) | 65 (57 to 73) | 3.2 (2.5 to 3.9) |" in line
+    good = cl.scoreboard.record("LoRA", None, Result(0.9, 0.85, 0.93, 300, [], []), lesson="06_lora")
+    both = scoreboard.table([row, good]).splitlines()
+    assert "| 13_dpo | DPO | – | – | – | 0.16" in both[2] and "| 90.0 | 85.0–93.0 | 300 | – | – | – |" in both[3]
+    said = cl.plots.scoreboard([row, good], tmp_path / "s.png")
+    assert "LoRA 90 %" in said and "true scores: DPO 0.16" in said
+    with pytest.raises(CourseError, match="no result to record"):
+        cl.scoreboard.record("DPO", None, None, lesson="13_dpo")
 
 
 def test_reset_deletes_one_lesson_or_all(elsewhere, capsys):

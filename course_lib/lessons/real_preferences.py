@@ -2,8 +2,8 @@
 
 All but the mixture is about one-sentence briefs (`real.briefs`): each policy is an adapter on a model's brief writer, measured by the true
 score of one reply at temperature 1 to each of the same test prompts with the same sampling seed, so that differences are paired by prompt.
-The judge is the fetched model itself, untrained: it reads an item, two briefs and one rule of lesson 14's constitution, and says A or B;
-its log-odds are added up over the rules and averaged over both orders. Preference training takes a third of the rate of an adapter in
+The judge is the fetched model itself, untrained: it reads lesson 14's constitution, an item and two briefs, and says A or B (`real.judge`);
+its log-odds are averaged over both orders. Preference training takes a third of the rate of an adapter in
 supervised fine-tuning, which is what `train_dpo` takes for the course's model. On one idle core a run takes four to eight minutes.
 
 What was expected, written before the first run. *Briefs*: 256 rows teach the real model more than the course's model knows after 4,800
@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 from ..data.preferences import brief_prompts, load_preferences
 from .lesson_05_instruction_tuning.experiments import mixture
 from .lesson_14_rlaif.constitution import RULES
-from .lesson_14_rlaif.experiments import both_orders, pair_rows, preference
 from .real import jobs as real_jobs
 from .real.briefs import (
     BRIEFS,
@@ -38,6 +37,7 @@ from .real.briefs import (
     writer,
 )
 from .real.jobs import Job
+from .real.judge import both_orders, choices, test_pairs
 from .real.protocol import precision
 from .real.techniques import lora, where
 
@@ -108,17 +108,16 @@ def dpo_job(model: str, judge: str) -> dict:
     rows = sampled_pairs(model)
     found: dict[str, Any] = {}
     if judge == "ai":
-        as_a, as_b = judged(model, rows, list(RULES.values()))
-        choices = ["first" if preference(a, b) > 0 else "second" for a, b in zip(as_a, as_b, strict=True)]
+        chosen = choices(*judged(model, rows, list(RULES.values())))
         better = ["first" if row["gold"][0] > row["gold"][1] else "second" for row in rows]
         decided = [i for i, row in enumerate(rows) if row["gold"][0] != row["gold"][1]]
-        found["label_right"] = "".join("01"[choices[i] == better[i]] for i in decided)
+        found["label_right"] = "".join("01"[chosen[i] == better[i]] for i in decided)
     else:
-        choices = [row["reader"] for row in rows]
+        chosen = [row["reader"] for row in rows]
     loaded, tokenizer = writer(model)
     config, rate = adapter(loaded, model)
     run = train_dpo(
-        ordered(rows, choices), model=loaded, tokenizer=tokenizer, peft_config=config, learning_rate=rate / SLOWER, beta=BETA,
+        ordered(rows, chosen), model=loaded, tokenizer=tokenizer, peft_config=config, learning_rate=rate / SLOWER, beta=BETA,
         batch_size=BATCH, quiet=True,
     )  # fmt: skip
     found |= measured(run.model, run.tokenizer)
@@ -177,26 +176,24 @@ def rloo_job(model: str) -> dict:
     return {"metrics": found} | told(run, steps=STEPS, prompts_a_step=ASKED, replies_a_prompt=EACH, beta=LEASH)
 
 
-def judged(
-    model: str, rows: Sequence[dict], rules: Sequence[str | None]
-) -> tuple[list[list[float]], list[list[float]]]:
-    """The untrained model's log-odds for the first reply of each row, by rule, shown as A and shown as B."""
+def judged(model: str, rows: Sequence[dict], rules: Sequence[str]) -> tuple[list[float], list[float]]:
+    """The untrained model's log-odds for the first brief of each row, shown as A and shown as B."""
     from ..models.load import load_model
 
     loaded, tokenizer = load_model(where(model))
-    loaded.set_attn_implementation("eager")
     with precision():
-        return both_orders(loaded.eval(), tokenizer, rows, rules)
+        return both_orders(loaded, tokenizer, rows, rules)
 
 
 def judge_job(model: str) -> dict:
-    """The untrained model on test pairs, with the rules and without: `a`, `b` are summed log-odds of the readers' choice in either place."""
-    rows = [row for row in pair_rows("test") if row["gold"]][:JUDGED]
-    found: dict[str, Any] = {name: [row[name] for row in rows] for name in ("id", "gold")}
-    for name, rules in (("rules", list(RULES.values())), ("no rules", [None])):
+    """The untrained model on test pairs, with the rules and without: `a`, `b` are its log-odds for the first brief in either place."""
+    rows = test_pairs(JUDGED)
+    found: dict[str, Any] = {name: [row[name] for row in rows] for name in ("id", "gold", "reader")}
+    for name, rules in (("rules", list(RULES.values())), ("no rules", [])):
         as_a, as_b = judged(model, rows, rules)
-        found[f"{name} a"], found[f"{name} b"] = ([round(sum(odds), 2) for odds in side] for side in (as_a, as_b))
-    return {"metrics": found, "cost": {"trainable_parameters": 0}, "settings": {"rules": len(RULES), **real_jobs.on_this_machine()}}  # fmt: skip
+        found |= {f"{name} a": [round(v, 2) for v in as_a], f"{name} b": [round(v, 2) for v in as_b]}
+    settings = {"rules": list(RULES.values()), **real_jobs.on_this_machine()}
+    return {"metrics": found, "cost": {"trainable_parameters": 0}, "settings": settings}
 
 
 def mixture_job(model: str) -> dict:

@@ -1,7 +1,8 @@
-"""Win rate: how often one model's reply to a prompt is better than another's, with its interval."""
+"""Win rate: how often one model's reply to a prompt is better than another's; kappa: how far two judges agree. With intervals."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 from ..base.errors import CourseError
@@ -50,3 +51,21 @@ def _by_seed(scores: Scores) -> list[list[float]]:
     """One list of numbers a seed."""
     rows = list(scores)
     return [list(row) for row in rows] if rows and not isinstance(rows[0], (int, float)) else [rows]
+
+
+def kappa(first: Sequence[str], second: Sequence[str]) -> float:
+    """Cohen's kappa (1960, Educational and Psychological Measurement 20:37) of two judges' choices: 1 is agreement, 0 what chance gives."""
+    n = len(first)
+    agreed = sum(a == b for a, b in zip(first, second, strict=True)) / n
+    chance = sum(first.count(c) * second.count(c) for c in set(first) | set(second)) / n**2
+    return (agreed - chance) / (1 - chance) if chance < 1 else 0.0
+
+
+def kappa_interval(first: Sequence[str], second: Sequence[str], draws: int = 1000) -> Interval:
+    """Kappa with its 95 % interval by the bootstrap over items (Efron & Tibshirani 1993, ch. 13)."""
+    rng, n, found = random.Random(0), len(first), []
+    for _ in range(draws):
+        picks = [rng.randrange(n) for _ in range(n)]
+        found.append(kappa([first[i] for i in picks], [second[i] for i in picks]))
+    found.sort()
+    return Interval(kappa(list(first), list(second)), found[int(0.025 * draws)], found[int(0.975 * draws) - 1])

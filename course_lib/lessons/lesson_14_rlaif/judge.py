@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ...base.paths import home
 from ...gazette.tasks import draw_item
 from ...models.adapters import load_adapter, merge, save_adapter
-from ...models.generation import chat_prompt, encode_exchange
+from ...models.generation import chat_prompt
 from .constitution import ANSWERS, BROKEN, RULES, briefs_with_faults, judge_prompt
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def verdict_logits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, r
     """log-odds of A over B for each row (`text`, `first`, `second`) and each rule: (rows, rules). One pass for all of them."""
     import torch
 
-    letters = [encode_exchange(tokenizer, "?", answer)[1][0] for answer in ANSWERS]
+    letters = [tokenizer(" " + answer, add_special_tokens=False)["input_ids"][0] for answer in ANSWERS]
     trees = [branches(tokenizer, r["text"], r["first"], r["second"], rules) for r in rows]
     width = max(len(trunk) + sum(map(len, leaves)) for trunk, leaves in trees)
     ids = torch.full((len(rows), width), tokenizer.pad_token_id)

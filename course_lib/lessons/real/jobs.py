@@ -21,11 +21,12 @@ from ...base.errors import CourseError
 from ...base.hardware import attention_for, bf16_wins
 from ...base.jsonl import write_jsonl
 from ...data.instructions import load_instructions
+from ...measure.real_column import MODELS, interval, runs, runs_file
 from ...models.identity import sha256
 from ..reference import read_rows
 from .prompts import PROMPTS, prompt, prompted
 from .protocol import NEW_TOKENS, evaluated, precision, scored, test_items
-from .show import MODELS, draw, interval, runs, runs_file
+from .show import draw
 from .techniques import TECHNIQUES, where
 
 if TYPE_CHECKING:
