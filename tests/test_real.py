@@ -160,7 +160,7 @@ def test_one_run_may_be_asked_for_and_an_unknown_one_is_named(monkeypatch, tmp_p
     assert made == ["DPO"]
     jobs.sweep("course", say=lambda text: None, wanted=wanted)
     assert made == ["DPO", "LoRA"]
-    with pytest.raises(cl.CourseError, match="No run of the real column has .*magic"):
+    with pytest.raises(cl.CourseError, match=r"No run of the real column has .*magic"):
         jobs.sweep("course", wanted=wanted, only={"technique": "magic"})
 
 
