@@ -62,9 +62,10 @@ def jobs(model: str) -> Iterator[Job]:
     yield {"technique": DPO, "pairs": PAIRS, **key}, partial(dpo_job, model, "reader")
     if model != "course":  # which does not understand rules unless it is trained to: lesson 14
         yield {"technique": JUDGE, "pairs": JUDGED, **key}, partial(judge_job, model)
-        yield {"technique": RLAIF, "pairs": PAIRS, **key}, partial(dpo_job, model, "ai")
     yield {"technique": REWARD, "pairs": REWARD_PAIRS, **key}, partial(reward_job, model)
     yield {"technique": RLHF, "steps": STEPS, **key}, partial(rloo_job, model)
+    if model != "course":
+        yield {"technique": RLAIF, "pairs": PAIRS, **key}, partial(dpo_job, model, "ai")
     yield {"technique": MIXTURE, "rows": real_jobs.ROWS, **key}, partial(mixture_job, model)
 
 
@@ -92,7 +93,6 @@ def told(run: Run, **settings: Any) -> dict[str, Any]:
 
 def writer_job(model: str) -> dict:
     """The start of every policy, measured, and the pairs that it writes."""
-
     run: Run | None = train_writer(model) if model != "course" else None
     found = {"metrics": measured(*writer(model))}
     found["metrics"]["pairs"] = len(sampled_pairs(model))
@@ -144,10 +144,8 @@ def train_reward_model(model: str) -> tuple[PreTrainedModel, PreTrainedTokenizer
         rows, model=loaded, tokenizer=tokenizer, peft_config=config, learning_rate=rate, batch_size=BATCH, quiet=True
     )
     test = load_preferences()["test"].select(range(JUDGED))
-    with precision():
-        scores = {
-            name: reward_scores(run.model, run.tokenizer, test["prompt"], test[name]) for name in ("chosen", "rejected")
-        }
+    sides = ("chosen", "rejected")  # in float32: in bf16 close rewards would be equal
+    scores = {name: reward_scores(run.model, run.tokenizer, test["prompt"], test[name]) for name in sides}
     higher = [a > b for a, b in zip(scores["chosen"], scores["rejected"], strict=True)]
     decided = [i for i, judge in enumerate(test["gold"]) if judge]
     metrics = {
@@ -191,7 +189,7 @@ def judge_job(model: str) -> dict:
     found: dict[str, Any] = {name: [row[name] for row in rows] for name in ("id", "gold", "reader")}
     for name, rules in (("rules", list(RULES.values())), ("no rules", [])):
         as_a, as_b = judged(model, rows, rules)
-        found |= {f"{name} a": [round(v, 2) for v in as_a], f"{name} b": [round(v, 2) for v in as_b]}
+        found |= {f"{name} a": [round(v, 3) for v in as_a], f"{name} b": [round(v, 3) for v in as_b]}
     settings = {"rules": list(RULES.values()), **real_jobs.on_this_machine()}
     return {"metrics": found, "cost": {"trainable_parameters": 0}, "settings": settings}
 
