@@ -218,6 +218,7 @@ TABLE = (  # heading, alignment, and what a row says there
     ("true score", "---:", _spread("gold", ".2f")),
     ("win rate, %", "---:", _spread("win_rate", ".0f", 100)),
     ("KL, nats", "---:", _spread("kl", ".1f")),
+    ("harmless, %", "---:", _percent("harmless")),
     ("forgetting, nats", "---:", _forgetting),
     ("trained, %", "---:", lambda row: f"{row['cost']['trainable_percent']:.2f}"),
     ("checkpoint, MB", "---:", _megabytes("checkpoint_bytes")),
