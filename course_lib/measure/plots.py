@@ -230,7 +230,16 @@ COSTS = {  # what a Pareto plot can lay on its axis: label and divisor
     "checkpoint_bytes": ("checkpoint, MB (logarithmic)", 1e6),
 }
 
+LABEL = 6.0  # height of a label, in points of accuracy
 METRICS = {"accuracy": "right answers, %", "in_the_wild": "hand-written sentences right, %"}
+
+
+def _apart(values: Sequence[float]) -> list[float]:
+    """Heights for labels near these values, in their order, none nearer to the next than `LABEL`."""
+    found, last = list(values), float("inf")
+    for i in sorted(range(len(values)), key=lambda i: -values[i]):
+        last = found[i] = min(values[i], last - LABEL)
+    return [height + max(0.0, -last) for height in found]
 
 
 def pareto(
@@ -260,31 +269,31 @@ def pareto(
         raise CourseError(
             f"No row of the scoreboard has {cost} and {metric}.", "Measure it and give it to cl.scoreboard.record."
         )
-    figure, axes = canvas(height=4.2)
+    figure, axes = canvas(8.0, 4.2)
     front: list[tuple[float, float, str]] = []
-    for x, minus, i in known:
+    heights = _apart([-100 * minus for _, minus, _ in known])
+    for (x, minus, i), height in zip(known, heights, strict=True):
         row, value = rows[i], -100 * minus
         found, own = row["metrics"][metric], row["source"] == "student"
         yerr = [[value - 100 * found["low"]], [100 * found["high"] - value]]
         tint = colour(row["technique"]) if own or model else REFERENCE
         axes.errorbar(x, value, yerr=yerr, fmt="o" if own else "s", color=tint, capsize=3, ms=7)
         name = row["technique"] if model else f"{row['technique']} ({row['lesson'][:2]})"
-        axes.annotate(name, (x, value), xytext=(7, 4), textcoords="offset points", fontsize=9)
+        axes.annotate(
+            name, (x, value), xytext=(1.04, height), textcoords=axes.get_yaxis_transform(), va="center", fontsize=9,
+            arrowprops={"arrowstyle": "-", "relpos": (0, 0.5), "color": tint, "lw": 0.6, "alpha": 0.6},
+        )  # fmt: skip
         if not front or value > front[-1][1]:
             front.append((x, value, name))
     axes.step([p[0] for p in front], [p[1] for p in front], where="post", color="#999999", ls="--", lw=1, zorder=0)
     if cost == "checkpoint_bytes":
         axes.set_xscale("log")
-    axes.margins(x=0.25)
+    axes.margins(x=0.1)
     axes.set_ylim(-4, 104)
     axes.set_xlabel(label)
     axes.set_ylabel(METRICS[metric])
-    told = (
-        f"{rows[0]['model']}; dashes: the front"
-        if model
-        else "dots are yours, grey squares reference runs, dashes the front"
-    )
-    axes.set_title(f"What accuracy costs: {told}", loc="left")
+    best = f"{rows[0]['model']}: best is {front[-1][2]}, {front[-1][1]:.0f} % at {_short(front[-1][0])} MB"
+    axes.set_title(best if model else "Dots are yours, grey squares reference runs, dashes the front", loc="left")
     finish(figure, path)
     said = "; ".join(f"{name} {value:.0f} % at {_short(x)} MB" for x, value, name in front)
     left_out = f" {len(rows) - len(known)} rows have no such figure." if len(known) < len(rows) else ""
