@@ -58,10 +58,10 @@ MIXTURE = "SFT on the mixture"
 def jobs(model: str) -> Iterator[Job]:
     """The runs of this module for one model, those first that others need: key, and the work."""
     key = {"seed": 0}
-    yield {"technique": WRITER, **({"rows": BRIEFS} if model != "course" else {}), **key}, partial(writer_job, model)
-    yield {"technique": DPO, "pairs": PAIRS, **key}, partial(dpo_job, model, "reader")
     if model != "course":  # which does not understand rules unless it is trained to: lesson 14
         yield {"technique": JUDGE, "pairs": JUDGED, **key}, partial(judge_job, model)
+    yield {"technique": WRITER, **({"rows": BRIEFS} if model != "course" else {}), **key}, partial(writer_job, model)
+    yield {"technique": DPO, "pairs": PAIRS, **key}, partial(dpo_job, model, "reader")
     yield {"technique": REWARD, "pairs": REWARD_PAIRS, **key}, partial(reward_job, model)
     yield {"technique": RLHF, "steps": STEPS, **key}, partial(rloo_job, model)
     if model != "course":
