@@ -8,7 +8,7 @@ import pytest
 
 import course_lib as cl
 from course_lib.lessons import real, real_preferences
-from course_lib.lessons.real import briefs, jobs, judge, prompts, protocol, show, show_preferences
+from course_lib.lessons.real import briefs, claims, jobs, judge, prompts, protocol, show, show_preferences
 from course_lib.measure import real_column
 
 
@@ -217,7 +217,7 @@ def column(monkeypatch, tmp_path):
     def line(technique, metrics, **key):
         return {
             "key": {"model": "smollm2", "technique": technique, **key, "seed": 0}, "metrics": metrics, "cost": cost,
-            "settings": {"learning_rate": 1e-3, "rows": 8}, **machine,
+            "settings": {"learning_rate": 1e-3, "pairs": 8}, **machine,
         }  # fmt: skip
 
     tuned = {"in_the_wild": right, "gazette": right, "common_english": 3.5}
@@ -265,3 +265,23 @@ def test_the_committed_column_is_on_the_scoreboard():
     table = cl.scoreboard.table(model="smollm2")
     assert "| real | LoRA, 1,024 rows | SmolLM2-135M |" in table and "base, prompt chosen" in table
     assert table.count("\n") < 30
+
+
+def test_a_policy_is_told_by_its_interval(column):
+    assert claims.dpo() == (
+        "On the real model DPO on 8 pairs of its own, chosen by the simulated readers, takes the true score from 0.250 to 0.325, "
+        "+0.075 (−0.005 to +0.155): an interval that does not exclude 0; 25 % of its briefs shout instead of 25 %"
+    )
+    assert "in 75.0 % (" in claims.reward_model() and "of 4 test pairs" in claims.reward_model()
+    with pytest.raises(AssertionError, match="there is no run of AI judge: course sweep --model smollm2 --only"):
+        claims.judge()
+
+
+def test_each_claim_of_a_committed_run_is_a_sentence():
+    there = {row["key"]["technique"] for row in show.runs("smollm2")}
+    needed = {claims.dpo: "DPO", claims.judge: "AI judge", claims.mixture: "SFT on the mixture"}
+    needed |= {claims.reward_model: "reward model", claims.rloo: "RLHF (RLOO)", claims.rlaif: real_preferences.RLAIF}
+    assert set(needed) == set(claims.CLAIMS)
+    for claim, technique in needed.items():
+        if technique in there:
+            assert "real model" in claim() and "nan" not in claim()
