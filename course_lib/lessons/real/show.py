@@ -15,8 +15,7 @@ from ...measure.real_column import (
     runs,
 )
 from ...measure.statistics import Interval
-from .show_preferences import NOTE as BRIEFS_NOTE
-from .show_preferences import is_about_preferences, table_of
+from .show_preferences import is_about_preferences, note_of, table_of
 
 ORDER = (
     "full fine-tuning", "LoRA", "LoRA, a fifth of the rate", "QLoRA", "adapters (Houlsby)", "IA3", "prefix tuning", "prompt tuning",
@@ -41,7 +40,7 @@ def real(technique: str | None = None) -> str:
         known = [n for n in (*ORDER, *sorted(names)) if n in names and not n.startswith("base")]
         return f"There is no run of {technique} on the real model yet; there are runs of {', '.join(dict.fromkeys(known))}."
     if is_about_preferences(runs(technique=found)):
-        return "\n".join([*_aligned(table_of(found, SHORT)), BRIEFS_NOTE])
+        return "\n".join([*_aligned(table_of(found, SHORT)), note_of(found)])
     columns = []
     for model in MODELS:
         mine = runs(model, found)

@@ -7,15 +7,23 @@ from ...measure.real_column import WRITER, bits, rise, runs, true_scores, wins
 from ...measure.statistics import Interval, mean_interval, wilson
 from .judge import choices
 
-NOTE = (
-    "SmolLM2-135M is the instruct model; its weights were rounded to four bits by llama.cpp. It learnt to write briefs from 256 rows first, the "
-    "course's\nmodel from 4,800. True score: brief_score of one reply at temperature 1 to each of the same prompts. Intervals: 95 %, over prompts."
-)
+ORIGIN = "SmolLM2-135M is the instruct model; its weights were rounded to four bits by llama.cpp. "
+NOTES = {
+    "policy": ORIGIN + "It learnt to write briefs from 256 rows first,\nthe course's model from 4,800. True score: brief_score of one reply "
+    "at temperature 1 to each of the same prompts. Intervals: 95 %, over prompts.",
+    "reward": ORIGIN + "Both start from models that write briefs.\nTest pairs are the course's own. Intervals: 95 %, over pairs (Wilson).",
+    "judge": ORIGIN + "It judges untrained, by the log-odds of the\nletters A and B; for kappa both orders are averaged. Intervals: 95 %, bootstrap over pairs.",
+}  # fmt: skip
 
 
 def is_about_preferences(rows: list[dict]) -> bool:
     """Whether runs are those of a policy, a reward model or a judge, which have no right answers to tasks."""
     return bool(rows) and "in_the_wild" not in rows[0]["metrics"] and "validation" not in rows[0]["metrics"]
+
+
+def note_of(technique: str) -> str:
+    """What stands under the table of a technique."""
+    return NOTES[_kind(runs(technique=technique)[0])]
 
 
 def table_of(technique: str, models: dict[str, str]) -> list[list[str]]:
@@ -30,15 +38,14 @@ def table_of(technique: str, models: dict[str, str]) -> list[list[str]]:
     ]
 
 
+def _kind(row: dict) -> str:
+    return "judge" if "rules a" in row["metrics"] else "reward" if "right" in row["metrics"] else "policy"
+
+
 def _cells(row: dict) -> list:
-    metrics = row["metrics"]
-    if "rules a" in metrics:
-        return JUDGE
-    if "right" in metrics:
-        return REWARD
     if row["key"]["technique"] == WRITER:
         return [*POLICY[:1], ("true score", _after), *POLICY[-4:]]
-    return POLICY
+    return {"judge": JUDGE, "reward": REWARD, "policy": POLICY}[_kind(row)]
 
 
 def _trained_on(model: str, row: dict) -> str:
