@@ -197,6 +197,8 @@ def test_a_judge_of_places_is_seen_through_and_one_of_texts_is_not(monkeypatch):
         monkeypatch.setattr(judge, "odds", how)
         as_a, as_b = judge.both_orders(None, None, rows, [])
         row = {"metrics": {"rules a": as_a, "rules b": as_b, "gold": [r["gold"] for r in rows]}}
+        row["metrics"] |= {"no rules a": [2.0] * 40, "no rules b": [-2.0] * 40}
+        assert show_preferences.added(row).value == pytest.approx(kappa)
         assert show_preferences.agreement(row, "rules", "gold").value == pytest.approx(kappa)
         assert (show_preferences.turns(row), show_preferences.says_a(row)) == (turned, a)
 

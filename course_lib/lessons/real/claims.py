@@ -8,7 +8,7 @@ from __future__ import annotations
 from ...measure.real_column import WRITER, bits, forgotten, interval, rise, runs, true_scores
 from ...measure.statistics import Interval, difference_interval, mean_interval
 from ..claims import points
-from .show_preferences import agreement, says_a, share, turns
+from .show_preferences import added, agreement, says_a, share, turns
 
 MODEL = "smollm2"
 
@@ -63,10 +63,14 @@ def judge() -> str:
     """Lesson 14: what the untrained real model makes of the constitution."""
     row = _run("AI judge")
     with_rules, without = (agreement(row, rules, "gold") for rules in ("rules", "no rules"))
+    more = added(row)
+    verdict = "includes 0" if more.low <= 0 <= more.high else "does not include 0"
     return (
         f"With the rules before it the real model, untrained, answers A in {100 * says_a(row):.0f} % of cases and prefers another brief in "
-        f"{100 * turns(row):.0f} % of pairs once they change places; with both orders averaged its kappa with the true score is "
-        f"{with_rules:.2f}, without the rules {without:.2f}".replace("-", "−")
+        f"{100 * turns(row):.0f} % of pairs once they change places. With both orders averaged its kappa with the true score is "
+        f"{with_rules:.2f}, without the rules {without:.2f}; the interval of what the rules add, {more:+.2f}, {verdict}".replace(
+            "-", "−"
+        )
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...measure.preferences import kappa_interval
+from ...measure.preferences import kappa_difference, kappa_interval
 from ...measure.real_column import WRITER, bits, rise, runs, true_scores, wins
 from ...measure.statistics import Interval, mean_interval, wilson
 from .judge import choices
@@ -101,6 +101,13 @@ def agreement(row: dict, rules: str, who: str) -> Interval:
     return kappa_interval(choices(metrics[f"{rules} a"], metrics[f"{rules} b"]), metrics[who])
 
 
+def added(row: dict) -> Interval:
+    """What reading the rules adds to the judge's kappa with the true score, paired by pair."""
+    metrics = row["metrics"]
+    read, unread = (choices(metrics[f"{rules} a"], metrics[f"{rules} b"]) for rules in ("rules", "no rules"))
+    return kappa_difference(read, unread, metrics["gold"])
+
+
 def says_a(row: dict, rules: str = "rules") -> float:
     """The share of all answers, both orders, that are A; 0.5 without a position bias."""
     a, b = row["metrics"][f"{rules} a"], row["metrics"][f"{rules} b"]
@@ -111,6 +118,10 @@ def turns(row: dict, rules: str = "rules") -> float:
     """The share of pairs in which the judge prefers another brief when the two change places."""
     a, b = row["metrics"][f"{rules} a"], row["metrics"][f"{rules} b"]
     return sum((x > 0) != (y > 0) for x, y in zip(a, b, strict=True)) / len(a)
+
+
+def _added(model: str, row: dict) -> str:
+    return f"{added(row):+.2f}"
 
 
 def _kappa(rules: str, who: str):
@@ -160,6 +171,7 @@ JUDGE = [
     ("asked about", lambda model, row: f"{len(row['metrics']['id'])} test pairs, both orders"),
     ("kappa with the true score", _kappa("rules", "gold")),
     ("the same without rules", _kappa("no rules", "gold")),
+    ("what the rules add", _added),
     ("kappa with the readers", _kappa("rules", "reader")),
     ("answers that are A", lambda model, row: f"{100 * says_a(row):.0f} %, without rules {100 * says_a(row, 'no rules'):.0f} %"),
     ("turned by the order", lambda model, row: f"{100 * turns(row):.0f} % of pairs, without rules {100 * turns(row, 'no rules'):.0f} %"),
