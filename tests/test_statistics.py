@@ -91,3 +91,16 @@ def test_an_interval_writes_all_three_numbers_in_one_format_and_keeps_its_order(
     assert f"{found}" == str(found) == "-0.012 (-0.030 to 0.006)"
     assert f"{found.scaled(100):+.1f}" == "-1.2 (-3.0 to +0.6)"
     assert f"{found.scaled(-100):.1f}" == "1.2 (-0.6 to 3.0)"
+
+
+def test_kappa_is_agreement_beyond_chance_and_a_difference_is_paired():
+    from course_lib.measure.preferences import kappa, kappa_difference, kappa_interval
+
+    truth, judge, constant = list("aabb") * 20, list("abbb") * 20, list("bbbb") * 20
+    assert kappa(truth, judge) == pytest.approx(0.5)  # 3 of 4 agree, 1 of 2 by chance
+    assert kappa(truth, constant) == 0 and kappa(truth, truth) == 1
+    found = kappa_interval(judge, truth)
+    assert found.low < 0.5 < found.high and found.high - found.low < 0.5
+    gap = kappa_difference(judge, constant, truth)
+    assert gap.value == pytest.approx(0.5) and gap.low > 0
+    assert kappa_difference(judge, judge, truth) == (0, 0, 0)

@@ -15,7 +15,7 @@ less tone than rows of tone alone (75 to 85 % instead of 88 %), and forget no le
 
 What came out so far. *Judge*: every answer is A, with rules and without, so each of 100 pairs turns with the order; but the two orders do not
 quite cancel, and what is left agrees a little with the true score when the rules are read (kappa 0.22, 0.02 to 0.40; without them 0.04, −0.15
-to 0.24). That is more than was expected; that the rules do it is not shown: they add 0.18, −0.04 to 0.38.
+to 0.24). That is more than was expected; that the rules do it is not shown: they add 0.18, −0.03 to 0.38.
 """
 
 from __future__ import annotations
