@@ -202,14 +202,21 @@ def test_a_row_is_kept_replaced_and_shown(elsewhere, monkeypatch):
     assert "LoRA (old base)" in scoreboard.table(own)
 
 
-def test_a_row_of_preference_training_shows_its_true_score_and_no_accuracy(elsewhere):
-    score, won, far = Interval(0.183, 0.142, 0.224), Interval(0.56, 0.44, 0.68), Interval(1.4, 1.1, 1.7)
-    row = cl.scoreboard.record("DPO", None, score, lesson="13_dpo", gold=score, win_rate=won, kl=far)
+def test_a_policy_has_its_true_score_win_rate_and_kl_and_no_accuracy(elsewhere, tmp_path):
+    gold, won, drift = Interval(0.164, 0.132, 0.196), Interval(0.65, 0.57, 0.73), Interval(3.21, 2.5, 3.9)
+    for result in (gold, None):
+        row = cl.scoreboard.record("DPO", None, result, lesson="13_dpo", gold=gold, win_rate=won, kl=drift)
+        assert set(row["metrics"]) == {"gold", "win_rate", "kl"}
     head, _, line = scoreboard.table([row]).splitlines()
-    assert "true score" in head and "accuracy" not in head
-    assert "| 0.183 (0.142 to 0.224) | 0.56 (0.44 to 0.68) | 1.4 (1.1 to 1.7) |" in line
-    both = scoreboard.table([row, cl.scoreboard.record("LoRA", None, Result(0.9, 0.85, 0.93, 300, [], []))])
-    assert "accuracy" in both and "18.3" not in both and "| 90.0 | 85.0–93.0 | 300 | – | – | – |" in both
+    assert "accuracy" not in head and "true score | win rate, % | KL, nats" in head
+    assert "| 13_dpo | DPO | 0.16 (0.13 to 0.20) | 65 (57 to 73) | 3.2 (2.5 to 3.9) |" in line
+    good = cl.scoreboard.record("LoRA", None, Result(0.9, 0.85, 0.93, 300, [], []), lesson="06_lora")
+    both = scoreboard.table([row, good]).splitlines()
+    assert "| 13_dpo | DPO | – | – | – | 0.16" in both[2] and "| 90.0 | 85.0–93.0 | 300 | – | – | – |" in both[3]
+    said = cl.plots.scoreboard([row, good], tmp_path / "s.png")
+    assert "LoRA 90 %" in said and "true scores: DPO 0.16" in said
+    with pytest.raises(CourseError, match="no result to record"):
+        cl.scoreboard.record("DPO", None, None, lesson="13_dpo")
 
 
 def test_reset_deletes_one_lesson_or_all(elsewhere, capsys):

@@ -76,3 +76,14 @@ def test_a_classifier_on_it_finds_the_end_of_a_padded_row():
         alone = model(**tokenizer(texts[0], add_special_tokens=False, return_tensors="pt")).logits
         padded = model(**tokenizer(texts, add_special_tokens=False, padding=True, return_tensors="pt")).logits
     assert torch.allclose(alone[0], padded[0], atol=1e-3)
+
+
+def test_a_reward_model_of_it_scores_alone_as_in_a_padded_batch():
+    from course_lib.models.reward_model import reward_scores, with_scalar_head
+
+    model, tokenizer = with_scalar_head(*cl.load_model("smollm2"))
+    assert model.config.pad_token_id == tokenizer.pad_token_id != tokenizer.eos_token_id
+    prompts, replies = ["Name a colour.", "Name a town."], ["Red.", "Wellbury lies by the sea, and nobody knows why."]
+    together = reward_scores(model, tokenizer, prompts, replies)
+    alone = [reward_scores(model, tokenizer, [p], [r])[0] for p, r in zip(prompts, replies, strict=True)]
+    assert together == pytest.approx(alone, abs=1e-3) and together[0] != pytest.approx(together[1], abs=1e-3)

@@ -120,3 +120,16 @@ def test_the_paired_interval_covers(n, before, after, both):
         found = paired_shares(list((kinds == 0) | (kinds == 1)), list((kinds == 0) | (kinds == 2)))
         hits += found.low <= after - before <= found.high
     assert hits / 800 > 0.92
+
+
+def test_kappa_is_agreement_beyond_chance_and_a_difference_is_paired():
+    from course_lib.measure.preferences import kappa, kappa_difference, kappa_interval
+
+    truth, judge, constant = list("aabb") * 20, list("abbb") * 20, list("bbbb") * 20
+    assert kappa(truth, judge) == pytest.approx(0.5)  # 3 of 4 agree, 1 of 2 by chance
+    assert kappa(truth, constant) == 0 and kappa(truth, truth) == 1
+    found = kappa_interval(judge, truth)
+    assert found.low < 0.5 < found.high and found.high - found.low < 0.5
+    gap = kappa_difference(judge, constant, truth)
+    assert gap.value == pytest.approx(0.5) and gap.low > 0
+    assert kappa_difference(judge, judge, truth) == (0, 0, 0)

@@ -7,55 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
+from .canvas import COLOURS, REFERENCE, canvas, colour, finish
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from .evaluation import Result
-
-
-# Okabe & Ito's palette (2008), which readers with any colour vision can tell apart.
-COLOURS = {
-    "base model": "#7f7f7f",
-    "full fine-tuning": "#D55E00",
-    "SFT": "#E69F00",
-    "LoRA": "#0072B2",
-    "QLoRA": "#56B4E9",
-    "prompt tuning": "#CC79A7",
-    "adapters": "#009E73",
-    "RLHF": "#000000",
-    "DPO": "#8C6BB1",
-    "RLAIF": "#A6761D",
-}
-REFERENCE = "#b0b0b0"
-
-
-def colour(technique: str) -> str:
-    """The colour of a technique; an unknown one gets the first of the same beginning, else a dark grey."""
-    for name, value in COLOURS.items():
-        if technique.lower().startswith(name.lower()):
-            return value
-    return "#444444"
-
-
-def canvas(width: float = 7.0, height: float = 3.6) -> tuple[Figure, Axes]:
-    """A figure in the course's style and its axes; sizes in inches."""
-    import matplotlib.pyplot as plt
-
-    plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 100, "font.size": 10})
-    return plt.subplots(figsize=(width, height), layout="constrained")
-
-
-def finish(figure: Figure, path: Path | None) -> None:
-    """Show a figure, or save it to `path`."""
-    import matplotlib.pyplot as plt
-
-    if path is not None:
-        figure.savefig(path, dpi=150)
-        plt.close(figure)
-    else:
-        plt.show()
 
 
 def accuracies(
@@ -119,8 +74,12 @@ def training_curve(
 
 
 def scoreboard(rows: list[dict], path: Path | None = None) -> str:
-    """Accuracy of every run over the share of parameters it trained; returns the text summary."""
+    """Accuracy of every run over the share of parameters it trained; returns the text summary.
+
+    Rows of policies have no accuracy: they are left out of the figure, and the summary says their true scores.
+    """
     figure, axes = canvas(height=4.2)
+    rows, policies = _with("accuracy", rows), _with("gold", rows)
     for row in rows:
         accuracy, trained = row["metrics"]["accuracy"], row["cost"]["trainable_percent"]
         value = 100 * accuracy["value"]
@@ -140,7 +99,14 @@ def scoreboard(rows: list[dict], path: Path | None = None) -> str:
     axes.set_title("Scoreboard: dots are yours, grey squares the course's reference runs", loc="left")
     finish(figure, path)
     said = "; ".join(f"{r['technique']} {100 * r['metrics']['accuracy']['value']:.0f} %" for r in rows)
-    return f"Scoreboard, right answers by technique: {said}."
+    scores = "; ".join(f"{r['technique']} {r['metrics']['gold']['value']:.2f}" for r in policies)
+    return f"Scoreboard, right answers by technique: {said}." + (
+        f" Not drawn, true scores: {scores}." if scores else ""
+    )
+
+
+def _with(metric: str, rows: list[dict]) -> list[dict]:
+    return [row for row in rows if metric in row["metrics"]]
 
 
 def lines(
@@ -264,41 +230,70 @@ COSTS = {  # what a Pareto plot can lay on its axis: label and divisor
     "checkpoint_bytes": ("checkpoint, MB (logarithmic)", 1e6),
 }
 
+LABEL = 6.0  # height of a label, in points of accuracy
+METRICS = {"accuracy": "right answers, %", "in_the_wild": "hand-written sentences right, %"}
 
-def pareto(rows: list[dict], cost: str = "checkpoint_bytes", *, path: Path | None = None) -> str:
+
+def _apart(values: Sequence[float]) -> list[float]:
+    """Heights for labels near these values, in their order, none nearer to the next than `LABEL`."""
+    found, last = list(values), float("inf")
+    for i in sorted(range(len(values)), key=lambda i: -values[i]):
+        last = found[i] = min(values[i], last - LABEL)
+    return [height + max(0.0, -last) for height in found]
+
+
+def pareto(
+    rows: list[dict] | None = None,
+    cost: str = "checkpoint_bytes",
+    *,
+    model: str | None = None,
+    metric: str = "accuracy",
+    path: Path | None = None,
+) -> str:
     """Accuracy over what it cost, with the front: the rows that no cheaper or equally cheap one beats.
 
-    `cost` is `checkpoint_bytes` or `peak_memory_bytes`. Rows without that figure (the base model trains nothing) are left
-    out and counted in the text summary. Raises `CourseError` when none is left.
+    Without `rows`: those of the scoreboard, or with `model="smollm2"` those of the real column. `cost` is `checkpoint_bytes` or
+    `peak_memory_bytes`, `metric` is `accuracy` or `in_the_wild`. Rows without that cost (the base model trains nothing) or that metric (a policy is not right
+    or wrong) are left out and counted in the text summary. Raises `CourseError` when none is left.
     """
+    from .scoreboard import rows as scoreboard_rows
+
+    rows = scoreboard_rows(model=model) if rows is None else rows
     label, divisor = COSTS[cost]
     known = sorted(
-        (r["cost"][cost] / divisor, -r["metrics"]["accuracy"]["value"], i)
+        (r["cost"][cost] / divisor, -r["metrics"][metric]["value"], i)
         for i, r in enumerate(rows)
-        if r["cost"].get(cost)
+        if r["cost"].get(cost) and metric in r["metrics"]
     )
     if not known:
-        raise CourseError(f"No row of the scoreboard has {cost}.", "Measure it and give it to cl.scoreboard.record.")
-    figure, axes = canvas(height=4.2)
+        raise CourseError(
+            f"No row of the scoreboard has {cost} and {metric}.", "Measure it and give it to cl.scoreboard.record."
+        )
+    figure, axes = canvas(8.0, 4.2)
     front: list[tuple[float, float, str]] = []
-    for x, minus, i in known:
+    heights = _apart([-100 * minus for _, minus, _ in known])
+    for (x, minus, i), height in zip(known, heights, strict=True):
         row, value = rows[i], -100 * minus
-        accuracy, own = row["metrics"]["accuracy"], row["source"] == "student"
-        yerr = [[value - 100 * accuracy["low"]], [100 * accuracy["high"] - value]]
-        tint = colour(row["technique"]) if own else REFERENCE
+        found, own = row["metrics"][metric], row["source"] == "student"
+        yerr = [[value - 100 * found["low"]], [100 * found["high"] - value]]
+        tint = colour(row["technique"]) if own or model else REFERENCE
         axes.errorbar(x, value, yerr=yerr, fmt="o" if own else "s", color=tint, capsize=3, ms=7)
-        name = f"{row['technique']} ({row['lesson'][:2]})"
-        axes.annotate(name, (x, value), xytext=(7, 4), textcoords="offset points", fontsize=9)
+        name = row["technique"] if model else f"{row['technique']} ({row['lesson'][:2]})"
+        axes.annotate(
+            name, (x, value), xytext=(1.04, height), textcoords=axes.get_yaxis_transform(), va="center", fontsize=9,
+            arrowprops={"arrowstyle": "-", "relpos": (0, 0.5), "color": tint, "lw": 0.6, "alpha": 0.6},
+        )  # fmt: skip
         if not front or value > front[-1][1]:
             front.append((x, value, name))
     axes.step([p[0] for p in front], [p[1] for p in front], where="post", color="#999999", ls="--", lw=1, zorder=0)
     if cost == "checkpoint_bytes":
         axes.set_xscale("log")
-    axes.margins(x=0.25)
+    axes.margins(x=0.1)
     axes.set_ylim(-4, 104)
     axes.set_xlabel(label)
-    axes.set_ylabel("right answers, %")
-    axes.set_title("What accuracy costs: dots are yours, grey squares reference runs, dashes the front", loc="left")
+    axes.set_ylabel(METRICS[metric])
+    best = f"{rows[0]['model']}: best is {front[-1][2]}, {front[-1][1]:.0f} % at {_short(front[-1][0])} MB"
+    axes.set_title(best if model else "Dots are yours, grey squares reference runs, dashes the front", loc="left")
     finish(figure, path)
     said = "; ".join(f"{name} {value:.0f} % at {_short(x)} MB" for x, value, name in front)
     left_out = f" {len(rows) - len(known)} rows have no such figure." if len(known) < len(rows) else ""

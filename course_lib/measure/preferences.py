@@ -1,8 +1,9 @@
-"""Win rate: how often one model's reply to a prompt is better than another's, with its interval."""
+"""Win rate: how often one model's reply to a prompt is better than another's; kappa: how far two judges agree. With intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 
 from ..base.errors import CourseError
 from .statistics import Interval, mean_interval, wilson
@@ -50,3 +51,33 @@ def _by_seed(scores: Scores) -> list[list[float]]:
     """One list of numbers a seed."""
     rows = list(scores)
     return [list(row) for row in rows] if rows and not isinstance(rows[0], (int, float)) else [rows]
+
+
+def kappa(first: Sequence[str], second: Sequence[str]) -> float:
+    """Cohen's kappa (1960, Educational and Psychological Measurement 20:37) of two judges' choices: 1 is agreement, 0 what chance gives."""
+    n = len(first)
+    agreed = sum(a == b for a, b in zip(first, second, strict=True)) / n
+    chance = sum(first.count(c) * second.count(c) for c in set(first) | set(second)) / n**2
+    return (agreed - chance) / (1 - chance) if chance < 1 else 0.0
+
+
+def kappa_interval(first: Sequence[str], second: Sequence[str], draws: int = 1000) -> Interval:
+    """Kappa with its 95 % interval by the bootstrap over items (Efron & Tibshirani 1993, ch. 13)."""
+    return _drawn(lambda picks: kappa([first[i] for i in picks], [second[i] for i in picks]), len(first), draws)
+
+
+def kappa_difference(first: Sequence[str], other: Sequence[str], truth: Sequence[str], draws: int = 1000) -> Interval:
+    """How much better `first` agrees with `truth` than `other` does on the same items: kappa less kappa, with its interval."""
+
+    def gap(picks: Sequence[int]) -> float:
+        drawn = [truth[i] for i in picks]
+        return kappa([first[i] for i in picks], drawn) - kappa([other[i] for i in picks], drawn)
+
+    return _drawn(gap, len(truth), draws)
+
+
+def _drawn(measure: Callable[[Sequence[int]], float], n: int, draws: int) -> Interval:
+    """A measure of items, given by their places, with its bootstrap interval."""
+    rng = random.Random(0)
+    found = sorted(measure([rng.randrange(n) for _ in range(n)]) for _ in range(draws))
+    return Interval(measure(range(n)), found[int(0.025 * draws)], found[int(0.975 * draws) - 1])

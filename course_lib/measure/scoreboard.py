@@ -18,6 +18,7 @@ from ..base.jsonl import read_jsonl, write_jsonl
 from ..base.paths import home
 from ..models.identity import base_model_folder, base_of, base_sha256, model_name
 from .memory import checkpoint_bytes
+from .real_column import scoreboard_rows
 
 if TYPE_CHECKING:
     from ..base.run import Run
@@ -45,7 +46,7 @@ def reference_file(lesson: str) -> Path:
 def record(
     technique: str,
     run: Run | None,
-    result: Result,
+    result: Result | None,
     *,
     lesson: str = "",
     source: str = "student",
@@ -56,11 +57,17 @@ def record(
 ) -> dict:
     """Append one row and return it. `result` is the task's accuracy; further results by name (`in_the_wild=…`).
 
+    A policy trained on preferences has no accuracy: give its true score as `gold=…`, beside `win_rate=…` and `kl=…`, and `None` (or the
+    same interval) as `result`. Raises `CourseError` where there is neither.
+
     `forgetting` is what `cl.forgetting` returned: the row keeps the mean over the sections, and the least and the most.
     `peak_memory_bytes` is what `cl.measure.peak_memory` found for one training step. A second row of the same lesson,
     technique, model and source replaces the first. Where the file cannot be written, one printed line says so.
     """
-    named = {"accuracy": result, **metrics}
+    scored = result is not None and result != metrics.get("gold")
+    if not scored and "gold" not in metrics:
+        raise CourseError("There is no result to record.", "Give one, or the true score of a policy: gold=…")
+    named = {"accuracy": result, **metrics} if scored else metrics
     rises = sorted(forgetting.values()) if forgetting else []
     row = {
         "run_id": f"{lesson or 'run'}-{technique}-{time.strftime('%Y%m%dT%H%M%S')}".lower().replace(" ", "-"),
@@ -122,8 +129,13 @@ def _cost(run: Run | None) -> dict:
     }
 
 
-def rows(path: Path | None = None) -> list[dict]:
-    """The rows of one file, or of both (reference first). A broken line raises `CourseError` with file and line."""
+def rows(path: Path | None = None, *, model: str | None = None) -> list[dict]:
+    """The rows of one file, or of both (reference first); with `model="smollm2"` those of the real column instead.
+
+    A broken line raises `CourseError` with file and line, and so does a model that has no column.
+    """
+    if model is not None:
+        return scoreboard_rows(model)
     if path is None:
         committed = sorted(reference_file("").parent.glob("*.jsonl"))
         return [row for file in [*committed, student_file()] for row in rows(file)]
@@ -137,21 +149,22 @@ def _fault(row: dict) -> str | None:
     return f"no {', '.join(missing)}" if missing else None
 
 
-def table(chosen: list[dict] | None = None) -> str:
-    """The scoreboard as a Markdown table; rows measured on another base model are marked `(old base)`.
+def table(chosen: list[dict] | None = None, *, model: str | None = None) -> str:
+    """The scoreboard as a Markdown table; rows measured on another version of the base model are marked `(old base)`.
 
-    A column that no row has a figure for is left out; rows of preference training show their true score in place of an accuracy.
+    With `model="smollm2"` it is that of the real column. A column that no row has a figure for is left out.
     """
-    current = base_sha256()
-    found = rows() if chosen is None else chosen
+    current = _base(None)
+    found = rows(model=model) if chosen is None else chosen
     columns = [column for column in TABLE if column[0] in ALWAYS or any(column[2](row) for row in found)]
     lines = [
         "| " + " | ".join(name for name, _, _ in columns) + " |",
         "|" + "|".join(rule for _, rule, _ in columns) + "|",
     ]
     for row in found:
-        stale = {"technique": row["technique"] + ("" if row["base_sha256"] == current else " (old base)")}
-        lines.append("| " + " | ".join(cell(row | stale) or "–" for _, _, cell in columns) + " |")
+        old = row["model"] == current["model"] and row["base_sha256"] != current["base_sha256"]
+        marked = row | {"technique": row["technique"] + (" (old base)" if old else "")}
+        lines.append("| " + " | ".join(cell(marked) or "–" for _, _, cell in columns) + " |")
     return "\n".join(lines)
 
 
@@ -159,26 +172,28 @@ def _percent(name: str) -> Callable[[dict], str]:
     return lambda row: f"{100 * row['metrics'][name]['value']:.1f}" if name in row["metrics"] else ""
 
 
-def _accuracy(row: dict) -> str:
-    """Right answers; a row with a true score has none."""
-    return "" if "gold" in row["metrics"] else _percent("accuracy")(row)
+def _span(name: str) -> Callable[[dict], str]:
+    def cell(row: dict) -> str:
+        found = row["metrics"].get(name)
+        return f"{100 * found['low']:.1f}–{100 * found['high']:.1f}" if found else ""
+
+    return cell
 
 
-def _interval(row: dict) -> str:
-    accuracy = row["metrics"]["accuracy"]
-    return "" if "gold" in row["metrics"] else f"{100 * accuracy['low']:.1f}–{100 * accuracy['high']:.1f}"
+def _count(row: dict) -> str:
+    found = row["metrics"].get("accuracy")
+    return f"{found['n']:,}" if found and found["n"] else ""
 
 
-def _items(row: dict) -> str:
-    return "" if "gold" in row["metrics"] else f"{row['metrics']['accuracy']['n'] or 0:,}"
-
-
-def _measured(name: str, digits: int) -> Callable[[dict], str]:
-    """A figure of preference training with its interval."""
+def _spread(name: str, form: str, factor: float = 1) -> Callable[[dict], str]:
+    """A value with its interval behind it."""
 
     def cell(row: dict) -> str:
         found = row["metrics"].get(name)
-        return f"{found['value']:.{digits}f} ({found['low']:.{digits}f} to {found['high']:.{digits}f})" if found else ""
+        if not found:
+            return ""
+        value, low, high = (format(factor * found[part], form) for part in ("value", "low", "high"))
+        return f"{value} ({low} to {high})"
 
     return cell
 
@@ -195,13 +210,15 @@ def _megabytes(name: str) -> Callable[[dict], str]:
 TABLE = (  # heading, alignment, and what a row says there
     ("lesson", "---", lambda row: row["lesson"]),
     ("technique", "---", lambda row: row["technique"]),
-    ("accuracy, %", "---:", _accuracy),
-    ("95 % interval", "---", _interval),
-    ("n", "---:", _items),
-    ("true score", "---", _measured("gold", 3)),
-    ("win rate", "---", _measured("win_rate", 2)),
-    ("KL, nats", "---", _measured("kl", 1)),
+    ("model", "---", lambda row: row["model"] if row["model"] != COURSE else ""),
+    ("accuracy, %", "---:", _percent("accuracy")),
+    ("95 % interval", "---", _span("accuracy")),
+    ("n", "---:", _count),
     ("in the wild, %", "---:", _percent("in_the_wild")),
+    ("true score", "---:", _spread("gold", ".2f")),
+    ("win rate, %", "---:", _spread("win_rate", ".0f", 100)),
+    ("KL, nats", "---:", _spread("kl", ".1f")),
+    ("harmless, %", "---:", _percent("harmless")),
     ("forgetting, nats", "---:", _forgetting),
     ("trained, %", "---:", lambda row: f"{row['cost']['trainable_percent']:.2f}"),
     ("checkpoint, MB", "---:", _megabytes("checkpoint_bytes")),

@@ -294,13 +294,15 @@ def _sweep(options) -> None:
 
     if options.model:
         from ..lessons.real.jobs import repeat, sweep
+        from ..lessons.real_preferences import column
 
         if options.lesson:
             raise CourseError("The real column is one sweep.", "Leave the lesson out, or leave --model out.")
         if options.repeat:
             repeat(options.repeat, options.model)
             return
-        print(f"Written: {sweep(options.model, say=lambda text: print(text, flush=True))}")
+        told = {"say": lambda text: print(text, flush=True), "only": _pairs(options.only)}
+        print(f"Written: {sweep(options.model, wanted=column(options.model), **told)}")
         return
 
     if options.only and not options.lesson:

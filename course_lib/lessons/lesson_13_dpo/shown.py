@@ -286,9 +286,9 @@ def verdicts(runs: list[dict]) -> str:
 
 
 def record(run: Any, scores: Sequence[float], won: Interval, own: Sequence[float]) -> dict:
-    """The student's row on the scoreboard: the true score as the result, with win rate and KL beside it."""
+    """The student's row on the scoreboard: true score, win rate and KL, since a policy has no accuracy."""
     from ...measure import scoreboard
     from .experiments import LESSON
 
     gold, drift = mean_interval(list(scores)), mean_interval(list(own))
-    return scoreboard.record("DPO", run, gold, lesson=LESSON, gold=gold, win_rate=won, kl=drift)
+    return scoreboard.record("DPO", run, None, lesson=LESSON, gold=gold, win_rate=won, kl=drift)

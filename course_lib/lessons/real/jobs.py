@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -21,19 +21,20 @@ from ...base.errors import CourseError
 from ...base.hardware import attention_for, bf16_wins
 from ...base.jsonl import write_jsonl
 from ...data.instructions import load_instructions
-from ...models.identity import base_model_folder, fetched_folder, sha256
+from ...measure.real_column import MODELS, interval, runs, runs_file
+from ...models.identity import sha256
 from ..reference import read_rows
 from .prompts import PROMPTS, prompt, prompted
 from .protocol import NEW_TOKENS, evaluated, precision, scored, test_items
-from .show import MODELS, draw, interval, runs, runs_file
+from .show import draw
+from .techniques import TECHNIQUES, where
 
 if TYPE_CHECKING:
-    from peft import PeftConfig
+    from datasets import Dataset
 
 HEADLINE, ROWS, SEEDS = 1024, 512, (0, 1)
 PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes")
-VIRTUAL, RANK, BOTTLENECK = 20, 16, 64
-SOFT_START = "Say whether the text is positive, negative or neutral for the people it is about."
+LAST = ("LoRA, a fifth of the rate", "IA3", "prefix tuning")  # what the rest of the column comes before
 Job = tuple[dict, Callable[[], dict]]
 
 
@@ -48,20 +49,29 @@ def jobs(model: str) -> Iterator[Job]:
         yield {"technique": technique, "rows": ROWS, "seed": 0}, partial(tuned_job, model, technique, ROWS, 0)
 
 
-def sweep(model: str = "smollm2", say: Callable[[str], None] = print) -> Path:
-    """Run what `jobs(model)` lists and the file has no line for; returns the file. Lines of other models stay as they are.
+def sweep(
+    model: str = "smollm2",
+    say: Callable[[str], None] = print,
+    wanted: Iterable[Job] | None = None,
+    only: dict[str, Any] | None = None,
+) -> Path:
+    """Run what `wanted` (`jobs(model)` unless given) lists and the file has no line for; returns the file. Other lines stay as they are.
 
-    Raises `CourseError` for an unknown model, or one that has not been fetched.
+    `only` runs the jobs whose key holds all of it. Raises `CourseError` for an unknown model, one that has not been fetched, or an
+    `only` that no job holds.
     """
     if model not in MODELS:
         raise CourseError(f"There is no real column for '{model}'.", f"Choose one of {', '.join(MODELS)}.")
-    base = _checksum(model)
-    for key, work in jobs(model):
+    base, listed = _checksum(model), list(jobs(model) if wanted is None else wanted)
+    chosen = [(key, work) for key, work in listed if (only or {}).items() <= key.items()]
+    if not chosen:
+        raise CourseError(f"No run of the real column has {only}.", f"Its keys look so: {json.dumps(listed[0][0])}.")
+    for key, work in chosen:
         key = {"model": model} | key
         rows = read_rows(runs_file())
         if any(row["key"] == key and row["base_sha256"] == base for row in rows):
             continue
-        say(f"{key['technique']} {key.get('prompt', key.get('rows', ''))} …")
+        say(f"{key['technique']} {key.get('prompt', key.get('rows', key.get('pairs', '')))} …")
         started = time.monotonic()
         found = work()
         row = {"key": key, "model": MODELS[model], "base_sha256": base, **found}
@@ -69,8 +79,9 @@ def sweep(model: str = "smollm2", say: Callable[[str], None] = print) -> Path:
         kept = [r for r in read_rows(runs_file()) if r["key"] != key]
         write_jsonl(runs_file(), [*kept, row])
         for name, r in found["metrics"].items():
-            if isinstance(r, dict):
+            if isinstance(r, dict) and "exact" in r:
                 say(f"  {name}: exact {100 * r['exact']:.1f} %, lenient {100 * r['lenient']:.1f} % of {r['n']}")
+        say(f"  {row['seconds']:.0f} s")
     picture()
     return runs_file()
 
@@ -112,7 +123,7 @@ def plain_job(model: str) -> dict:
     """The untrained model, asked with the rows' own instructions."""
     from ...models.load import load_model
 
-    loaded, tokenizer = load_model(_where(model))
+    loaded, tokenizer = load_model(where(model))
     settings = {"prompt": "the row's own instruction, chat", "evaluation": _evaluation(NEW_TOKENS)}
     return {"metrics": evaluated(loaded, tokenizer), "settings": settings, "cost": {"trainable_parameters": 0}}
 
@@ -121,7 +132,7 @@ def prompt_job(model: str, name: str) -> dict:
     """The untrained model, asked with one of `PROMPTS`: on validation items, to choose by, and on the hand-written ones."""
     from ...models.load import load_model
 
-    loaded, tokenizer = load_model(_where(model))
+    loaded, tokenizer = load_model(where(model))
     metrics = {}
     for place, rows in (
         ("validation", list(load_instructions("tone")["validation"])),
@@ -134,18 +145,19 @@ def prompt_job(model: str, name: str) -> dict:
     return {"metrics": metrics, "settings": settings, "cost": {"trainable_parameters": 0}}
 
 
-def tuned_job(model: str, technique: str, rows: int, seed: int) -> dict:
-    """One training and its evaluation, with what it cost."""
+def tuned_job(model: str, technique: str, rows: int, seed: int, data: Dataset | None = None) -> dict:
+    """One training and its evaluation, with what it cost; on rows of `tone` unless `data` are given."""
     from ...measure.memory import checkpoint_bytes, peak_memory
     from ...methods.profile import profile_of
     from ...methods.sft import train
     from ...models.load import load_model
 
     quantization = "nf4" if technique == "QLoRA" else None
-    loaded, tokenizer = load_model(_where(model), quantization=quantization)
+    loaded, tokenizer = load_model(where(model), quantization=quantization)
     suits = profile_of(loaded)
-    peft_config, rate = TECHNIQUES[technique](suits, _where(model))
-    data = load_instructions("tone")["train"].shuffle(seed=seed).select(range(rows))
+    peft_config, rate = TECHNIQUES[technique](suits, where(model))
+    if data is None:
+        data = load_instructions("tone")["train"].shuffle(seed=seed).select(range(rows))
     started = time.monotonic()
     run = train(
         data, model=loaded, tokenizer=tokenizer, peft_config=peft_config, learning_rate=rate, batch_size=suits.batch,
@@ -163,10 +175,8 @@ def tuned_job(model: str, technique: str, rows: int, seed: int) -> dict:
         "tokens": run.tokens,
         "tokens_per_second": round(run.tokens / run.seconds, 1),
     }
-    bf16 = bf16_wins()
     settings = {
-        "rows": rows, "epochs": 1, "batch": suits.batch, "learning_rate": rate,
-        "precision": "bf16 autocast" if bf16 else "float32", "attention": attention_for(bf16),
+        "rows": rows, "epochs": 1, "batch": suits.batch, "learning_rate": rate, **on_this_machine(),
         "evaluation": _evaluation(NEW_TOKENS),
     }  # fmt: skip
     if peft_config is not None:
@@ -174,66 +184,6 @@ def tuned_job(model: str, technique: str, rows: int, seed: int) -> dict:
     if quantization:
         settings["quantization"] = quantization
     return {"metrics": metrics, "cost": cost, "settings": settings, "losses": [round(x, 4) for x in run.losses]}
-
-
-# ------------------------------------------------------------------ the techniques: profile, model → config and rate
-
-
-def _full(suits, where) -> tuple[None, float]:
-    return None, suits.full
-
-
-def _lora(suits, where) -> tuple[PeftConfig, float]:
-    from peft import LoraConfig
-
-    config = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear", task_type="CAUSAL_LM")
-    return config, suits.adapter
-
-
-def _lora_low(suits, where) -> tuple[PeftConfig, float]:
-    """A fifth of the rate: is it the adapter that forgets, or the rate?"""
-    return _lora(suits, where)[0], suits.adapter / 5
-
-
-def _prompt_tuning(suits, where) -> tuple[PeftConfig, float]:
-    from peft import PromptTuningConfig
-
-    config = PromptTuningConfig(
-        task_type="CAUSAL_LM", num_virtual_tokens=VIRTUAL, prompt_tuning_init="TEXT", prompt_tuning_init_text=SOFT_START,
-        tokenizer_name_or_path=where,
-    )  # fmt: skip
-    return config, suits.virtual
-
-
-def _prefix_tuning(suits, where) -> tuple[PeftConfig, float]:
-    from peft import PrefixTuningConfig
-
-    return PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=VIRTUAL), suits.virtual
-
-
-def _ia3(suits, where) -> tuple[PeftConfig, float]:
-    from peft import IA3Config
-
-    places = ["k_proj", "v_proj", "down_proj"]
-    return IA3Config(task_type="CAUSAL_LM", target_modules=places, feedforward_modules=["down_proj"]), suits.ia3
-
-
-def _houlsby(suits, where) -> tuple[Any, float]:
-    from ...models.houlsby import HoulsbyConfig
-
-    return HoulsbyConfig(bottleneck=BOTTLENECK), suits.adapter
-
-
-TECHNIQUES = {
-    "full fine-tuning": _full,
-    "LoRA": _lora,
-    "prompt tuning": _prompt_tuning,
-    "QLoRA": _lora,
-    "adapters (Houlsby)": _houlsby,
-    "LoRA, a fifth of the rate": _lora_low,
-    "IA3": _ia3,
-    "prefix tuning": _prefix_tuning,
-}
 
 
 # ------------------------------------------------------------------ small things
@@ -272,16 +222,18 @@ def _told(config) -> dict:
     return {k: v for k, v in plain.items() if v not in (None, [], {}, False) and k not in left_out}
 
 
+def on_this_machine() -> dict[str, str]:
+    """The precision and attention of training here."""
+    bf16 = bf16_wins()
+    return {"precision": "bf16 autocast" if bf16 else "float32", "attention": attention_for(bf16)}
+
+
 def _evaluation(new) -> str:
     return f"{'bf16 autocast' if bf16_wins() else 'float32'}, greedy, {new} new tokens"
 
 
-def _where(model: str) -> str:
-    return str(base_model_folder() if model == "course" else fetched_folder(model))
-
-
 def _checksum(model: str) -> str:
-    weights = Path(_where(model)) / "model.safetensors"
+    weights = Path(where(model)) / "model.safetensors"
     if not weights.exists():
         raise CourseError(f"The model {model} is not on this machine.", f"Type: course fetch {model}")
     return sha256(weights)

@@ -81,8 +81,3 @@ def precision():
 
 def _bits(right: Sequence[bool]) -> str:
     return "".join("1" if ok else "0" for ok in right)
-
-
-def bits(text: str) -> list[int]:
-    """The items that were right, from a row's string of bits."""
-    return [int(bit) for bit in text]

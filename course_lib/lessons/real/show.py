@@ -4,77 +4,43 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...base.errors import CourseError
-from ...base.paths import home
-from ...measure.statistics import Interval, mean_interval
-from ..reference import read_rows
-from .protocol import bits
+from ...measure.real_column import (
+    MODELS,
+    PLAIN,
+    PROMPTED,
+    SHORT,
+    chosen_prompt,
+    forgotten,
+    interval,
+    runs,
+)
+from ...measure.statistics import Interval
+from .show_preferences import is_about_preferences, note_of, table_of
 
-MODELS = {
-    "course": "the course's 5M model",
-    "smollm2": "SmolLM2-135M-Instruct, weights rounded to 4 bits (Q4_1) by llama.cpp",
-}
-SHORT = {"course": "the course's 5M model", "smollm2": "SmolLM2-135M"}
 ORDER = (
     "full fine-tuning", "LoRA", "LoRA, a fifth of the rate", "QLoRA", "adapters (Houlsby)", "IA3", "prefix tuning", "prompt tuning",
+    "SFT on the mixture",
 )  # fmt: skip
-PLAIN, PROMPTED = "base, asked plainly", "base, prompted"
 NOTE = (
     "SmolLM2-135M is the instruct model; its weights were rounded to four bits by llama.cpp. Right: the first label word of the reply "
     "is the label\n(exact: the reply is the label and nothing else). Intervals: 95 %, over items, and over seeds where there are several."
 )
 
 
-def runs_file() -> Path:
-    """Where the runs are kept (committed)."""
-    return home() / "data" / "reference" / "real" / "runs.jsonl"
-
-
-def runs(model: str | None = None, technique: str | None = None) -> list[dict]:
-    """The runs: `key` (model, technique, rows, seed), `metrics`, `cost`, `settings`, `losses`, processor and versions.
-
-    Raises `CourseError` when the file is missing or a line is broken.
-    """
-    found = read_rows(runs_file())
-    if not found:
-        raise CourseError(
-            f"The runs on the real model are missing: {runs_file()}.",
-            "Restore them with: git checkout -- data/reference; or make them: course sweep --model smollm2",
-        )
-    return [r for r in found if model in (None, r["key"]["model"]) and technique in (None, r["key"]["technique"])]
-
-
-def interval(rows: list[dict], place: str = "in_the_wild", how: str = "lenient") -> Interval:
-    """Share of right items over runs (seeds) on the same items, with its 95 % interval."""
-    return mean_interval([bits(row["metrics"][place][f"{how}_bits"]) for row in rows])
-
-
-def chosen_prompt(model: str) -> dict:
-    """The prompt that is best on the validation items; drawings of the examples anew are not among those to choose from."""
-    tried = [row for row in runs(model, PROMPTED) if "drawn again" not in row["key"]["prompt"]]
-    return max(tried, key=lambda row: row["metrics"]["validation"]["lenient"])
-
-
-def forgotten(rows: list[dict], model: str) -> float:
-    """Rise of the cross-entropy of common English over the untrained model, nats per token, mean over the runs."""
-    plain = runs(model, PLAIN)
-    if not plain:
-        raise CourseError(f"There is no run of the untrained model {model}.", f"Type: course sweep --model {model}")
-    before = plain[0]["metrics"]["common_english"]
-    return sum(row["metrics"]["common_english"] for row in rows) / len(rows) - before
-
-
 def real(technique: str | None = None) -> str:
     """A technique on both models as a small table of text; without a name, all techniques on equal rows, a line each.
 
-    A technique may be named by its beginning ("adapters"). One that has no run is answered by a sentence that says so.
+    A technique may be named by its beginning ("adapters"). Those of the lessons on preferences have tables of their own. One that has no run is answered by a sentence that says so.
     """
     if technique is None:
         return _all()
     names = {r["key"]["technique"] for r in runs()}
     found = next((n for n in (*ORDER, *sorted(names)) if n in names and n.lower().startswith(technique.lower())), None)
     if found is None:
-        return f"There is no run of {technique} on the real model yet; there are runs of {', '.join(n for n in ORDER if n in names)}."
+        known = [n for n in (*ORDER, *sorted(names)) if n in names and not n.startswith("base")]
+        return f"There is no run of {technique} on the real model yet; there are runs of {', '.join(dict.fromkeys(known))}."
+    if is_about_preferences(runs(technique=found)):
+        return "\n".join([*_aligned(table_of(found, SHORT)), note_of(found)])
     columns = []
     for model in MODELS:
         mine = runs(model, found)
