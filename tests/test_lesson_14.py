@@ -131,18 +131,6 @@ def test_both_orders_speak_of_the_same_brief_and_the_mean_knows_no_place(base):
             assert one[i] == pytest.approx([-v for v in other[i]], abs=1e-3)
 
 
-def test_kappa_is_cohens_and_its_interval_covers_it():
-    first = ["A"] * 70 + ["B"] * 30
-    second = ["A"] * 60 + ["B"] * 10 + ["A"] * 10 + ["B"] * 20
-    assert lab.kappa(first, second) == pytest.approx((0.8 - 0.58) / 0.42)
-    assert lab.kappa(first, first) == 1 and lab.kappa(["A"] * 5, ["A"] * 5) == 0
-    found = lab.kappa_interval(first, second)
-    assert found.low < found.value < found.high
-    rng = random.Random(0)
-    coin = [rng.choice("AB") for _ in range(400)]
-    assert lab.kappa_interval(coin, [rng.choice("AB") for _ in coin]).low < 0
-
-
 def test_laying_out_at_random_keeps_agreement():
     ids = [str(n) for n in range(200)]
     one = ["first"] * 200

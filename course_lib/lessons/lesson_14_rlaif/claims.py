@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...measure.statistics import Interval
 from ..claims import percent, points
+from ..real.claims import judge as real
 from ..reference import runs
 from . import shown
 from .constitution import RULES
@@ -164,5 +165,5 @@ def outcome() -> str:
 
 CLAIMS = [
     faults, controls, by_rule, kappa_truth, kappa_readers, kappa_controls, place, swapped, one_or_two, shortcut, believed, ai_readers, ai_harmless, mixed,
-    length, circle, outcome,
+    length, circle, outcome, real,
 ]  # fmt: skip

@@ -23,7 +23,6 @@ from ...base.errors import CourseError
 from ...base.jsonl import write_jsonl
 from ...base.paths import home
 from ...data.preferences import load_preferences
-from ...measure.statistics import Interval
 from ...methods.dpo import train_dpo
 from ..lesson_13_dpo import experiments as lab
 from .constitution import RULES
@@ -110,25 +109,6 @@ def pair_rows(split: str, labels: str = "reader") -> list[dict]:
 
 
 # ------------------------------------------------------------------ agreement
-
-
-def kappa(first: Sequence[str], second: Sequence[str]) -> float:
-    """Cohen's kappa (1960, Educational and Psychological Measurement 20:37): agreement beyond chance, 1 at most, 0 by chance."""
-    n = len(first)
-    agreed = sum(a == b for a, b in zip(first, second, strict=True)) / n
-    by_chance = sum((first.count(c) / n) * (second.count(c) / n) for c in set(first) | set(second))
-    return (agreed - by_chance) / (1 - by_chance) if by_chance < 1 else 0.0
-
-
-def kappa_interval(first: Sequence[str], second: Sequence[str], draws: int = 1000) -> Interval:
-    """Kappa with its 95 % interval by the bootstrap over pairs (Efron & Tibshirani 1993, ch. 13)."""
-    rng, n = random.Random(0), len(first)
-    found = []
-    for _ in range(draws):
-        picks = [rng.randrange(n) for _ in range(n)]
-        found.append(kappa([first[i] for i in picks], [second[i] for i in picks]))
-    found.sort()
-    return Interval(kappa(list(first), list(second)), found[int(0.025 * draws)], found[int(0.975 * draws) - 1])
 
 
 def at_random(ids: Sequence[str], votes: Sequence[str]) -> tuple[list[str], list[str]]:

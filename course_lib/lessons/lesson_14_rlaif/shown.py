@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...gazette.brief import shouts
-from ...measure.preferences import win_rate
+from ...measure.preferences import kappa_interval, win_rate
 from ...measure.statistics import Interval, difference_interval, mean_interval
 from ..claims import percent, points
 from ..lesson_13_dpo import shown as dpo
 from .constitution import RULES, broken
-from .experiments import LESSON, at_random, constitutions, kappa_interval, pair_rows
+from .experiments import LESSON, at_random, constitutions, pair_rows
 
 CONDITIONS = tuple(constitutions())
 TITLES = {"one": "one brief at a time", "pair": "two briefs at once"}
