@@ -239,6 +239,7 @@ def column(monkeypatch, tmp_path):
 def test_policies_and_reward_models_have_tables_of_their_own(column):
     told = real.real("DPO")
     assert "rise, paired" in told and "+0.075" in told and "87.5 %" in told  # three wins and a tie
+    assert "judge's labels" not in told  # nobody has any
     assert "2.0 nats a reply" in told and "25 %, 25 % before" in told
     assert "75.0 %" in real.real("reward model") and "of 4" in real.real("reward model")
     assert "0.250" in real.real("SFT on briefs")

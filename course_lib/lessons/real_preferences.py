@@ -16,7 +16,9 @@ less tone than rows of tone alone (75 to 85 % instead of 88 %), and forget no le
 What came out so far. *Briefs*: 0.169 (0.128 to 0.210), no more than the course's writer on the same prompts (0.163 over three seeds): fluent
 English, and the wrong thing said. Far below what was expected. *Judge*: every answer is A, with rules and without, so each of 100 pairs turns with the order; but the two orders do not
 quite cancel, and what is left agrees a little with the true score when the rules are read (kappa 0.22, 0.02 to 0.40; without them 0.04, −0.15
-to 0.24). That is more than was expected; that the rules do it is not shown: they add 0.18, −0.03 to 0.38.
+to 0.24). That is more than was expected; that the rules do it is not shown: they add 0.18, −0.03 to 0.38. *DPO*: no rise but −0.018 (−0.049 to
++0.014) in true score, 0.2 nats from its start, and five times as much shouting (2 % before, 12 % after): in sixteen steps it learnt what the
+readers like before what is good.
 """
 
 from __future__ import annotations

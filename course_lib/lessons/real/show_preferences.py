@@ -32,10 +32,8 @@ def table_of(technique: str, models: dict[str, str]) -> list[list[str]]:
     first = next(rows[0] for _, rows in columns if rows)
     cells = _cells(first)
     head = [technique, *(models[model] for model, _ in columns)]
-    return [
-        head,
-        *([name, *(cell(model, rows[0]) if rows else "–" for model, rows in columns)] for name, cell in cells),
-    ]
+    lines = [[name, *(cell(model, rows[0]) if rows else "–" for model, rows in columns)] for name, cell in cells]
+    return [head, *(line for line in lines if set(line[1:]) != {"–"})]
 
 
 def _kind(row: dict) -> str:
