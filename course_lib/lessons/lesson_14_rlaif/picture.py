@@ -25,7 +25,7 @@ def draw(axes) -> str:
     axes.axis("off")
     _box(axes, 0.12, 0.5, "two briefs\nof one item", GREY, width=0.18)
     _box(axes, 0.4, 0.82, "readers choose", GREEN)
-    _box(axes, 0.4, 0.2, "judge reads the\nrules, both orders", BROWN, width=0.22)
+    _box(axes, 0.4, 0.2, "judge reads each\nbrief by the rules", BROWN, width=0.22)
     axes.text(0.4, 0.045, "constitution: six rules", ha="center", fontsize=8.5, color=BROWN)
     _box(axes, 0.66, 0.5, "preference\ntraining (DPO)", BLUE, width=0.18)
     _box(axes, 0.9, 0.5, "policy", BLUE, width=0.12)
@@ -37,7 +37,7 @@ def draw(axes) -> str:
     _arrow(axes, (0.76, 0.5), (0.83, 0.5), BLUE)
     _arrow(axes, (0.9, 0.59), (0.9, 0.8), GREY)
     _arrow(axes, (0.52, 0.17), (0.88, 0.41), BROWN, dashed=True)
-    axes.text(0.76, 0.2, "never: a judge that rewards\nmust not also measure", ha="center", fontsize=8.5, color=BROWN)
+    axes.text(0.8, 0.12, "never: a judge that rewards\nmust not also measure", ha="center", fontsize=8.5, color=BROWN)
     return (
         "Pairs of briefs get their labels from readers or from a judge that reads written rules; either trains the policy in the "
         "same way; the true score, which neither has seen, measures it, and the judge never measures what it has rewarded."

@@ -48,6 +48,9 @@ def rules_figure(runs: list[dict]) -> str:
         axes.axhline(50, color="#999999", ls="--", lw=1)
         axes.set_xticks(range(len(RULES)), list(RULES))
         axes.set_title(title, loc="left", fontsize=10)
+    both[0].figure.suptitle(
+        "One brief at a time is the easier question, and it needs the rules", x=0.01, ha="left", fontsize=11
+    )
     both[0].set_ylabel("right on planted faults, %")
     both[0].legend(frameon=False, fontsize=9, loc="lower left")
     plt.show()
@@ -58,26 +61,33 @@ def rules_figure(runs: list[dict]) -> str:
     return f"Right on planted faults over all six rules. {told}. Chance is 50 %."
 
 
-def verdict_map(faults: Sequence[str], chances: Sequence[Sequence[float]]) -> str:
-    """Briefs of one item by rules: the probability that a brief is right, a ring where it really breaks the rule; returns the summary."""
+def verdict_map(briefs: dict[str, str], who: str, chances: Sequence[Sequence[float]]) -> str:
+    """Briefs of one item, by fault, and rules: the probability that a brief is right, a ring where it really breaks the rule.
+
+    `who` is whom the item is about: a brief without that name breaks the first rule, whatever its fault. Returns the summary.
+    """
     import matplotlib.pyplot as plt
 
+    faults = list(briefs)
+    breaking = [broken([fault]) | ({"name"} if who not in text else set()) for fault, text in briefs.items()]
     _, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
     shown = axes.imshow(chances, vmin=0, vmax=1, cmap="cividis", aspect="auto")
-    for y, fault in enumerate(faults):
+    for y in range(len(faults)):
         for x, rule in enumerate(RULES):
             dark = chances[y][x] < 0.5
             axes.text(
                 x, y, f"{chances[y][x]:.2f}", ha="center", va="center", fontsize=8, color="white" if dark else "black"
             )
-            if rule in broken([fault]):
+            if rule in breaking[y]:
                 axes.plot(x, y, "o", ms=24, mfc="none", mec="#D55E00", mew=2)
     axes.set_xticks(range(len(RULES)), list(RULES))
     axes.set_yticks(range(len(faults)), list(faults))
-    axes.set_title("P(right), by brief and rule; rings: rules really broken", loc="left", fontsize=10)
+    axes.set_title(
+        "Five rules are told apart at a glance; *true* is not (rings: really broken)", loc="left", fontsize=10
+    )
     plt.colorbar(shown, ax=axes, label="the judge's P(right)")
     plt.show()
-    cells = [(chances[y][x], rule in broken([f])) for y, f in enumerate(faults) for x, rule in enumerate(RULES)]
+    cells = [(chances[y][x], rule in breaking[y]) for y in range(len(faults)) for x, rule in enumerate(RULES)]
     breaks, keeps = ([chance for chance, is_broken in cells if is_broken == kind] for kind in (True, False))
     return f"Mean P(right) is {sum(breaks) / len(breaks):.2f} where the rule is broken (rings) and {sum(keeps) / len(keeps):.2f} where it is kept."
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import TYPE_CHECKING
 
+from ...measure import real_column as real
 from ...measure.statistics import Interval
 from ..lesson_10_peft_compared import findings as ten
 from ..lesson_12_rlhf import claims as twelve
 from ..lesson_13_dpo import shown as thirteen
-from ..real import show as real
+from ..real.show import ORDER
 from ..reference import runs
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _real(model: str, size: int = 512) -> list[Row]:
 
     found = [Row(PROMPT[model], right([real.chosen_prompt(model)]), None, None, None, 0.0, 1)]
     whole = real_runs(FULL, model, size)
-    for technique in real.ORDER:
+    for technique in ORDER:
         some = real_runs(technique, model, size)
         if not some:
             continue

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from ...data.report import contradictions, duplicates, overlap, read_source
+from ...measure import real_column
 from ...measure.statistics import Interval, difference_interval, mean_interval
 from ..claims import percent, points, printed
-from ..real import show
 from ..reference import runs
 from . import experiments as lab
 
@@ -115,8 +115,8 @@ def _losses(arm: str) -> list[float]:
 
 def on_the_real_model() -> str:
     """The real model's best prompt against its training."""
-    prompted = show.interval([show.chosen_prompt("smollm2")])
-    trained = show.interval([r for r in show.runs("smollm2", "LoRA") if r["key"]["rows"] == 1024])
+    prompted = real_column.interval([real_column.chosen_prompt("smollm2")])
+    trained = real_column.interval([r for r in real_column.runs("smollm2", "LoRA") if r["key"]["rows"] == 1024])
     assert trained.low > prompted.high
     return f"On the real model the best of our prompts is right in {percent(prompted)}, and LoRA on 1,024 rows in {percent(trained)}"
 
