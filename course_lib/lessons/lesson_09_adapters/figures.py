@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ...measure.plots import colour
 from ...measure.statistics import Interval, difference_interval, mean_interval
-from .experiments import HEADLINE, answers
+from ..reference import runs
+from .experiments import HEADLINE, LESSON, answers
 
 if TYPE_CHECKING:
     from ...measure.evaluation import Result
@@ -23,6 +24,51 @@ def from_lora(method: str) -> Interval:
     one, lora = compared(method), compared("LoRA")
     seeds = min(len(one), len(lora))
     return difference_interval(one[:seeds], lora[:seeds])
+
+
+def pfeiffer() -> list[list[int]]:
+    """Right or wrong of Pfeiffer's placement with as many parameters as the comparison's adapters: one row a seed."""
+    return answers("compare", task="question", method="adapters", placement="pfeiffer")
+
+
+def control() -> float:
+    """The share of right answers after training on shuffled answers."""
+    return runs(LESSON, part="control")[0]["metrics"]["right"]
+
+
+SETTINGS = {  # what is told -> the key of its run; 150 validation items, one seed, the rate of the comparison
+    "start 0.01, GELU (the paper's)": {"part": "rate", "method": "adapters", "rate": 0.005},
+    "start 0.001": {"part": "start", "init_std": 0.001},
+    "start 1": {"part": "start", "init_std": 1.0},
+    "no function in the middle": {"part": "function", "nonlinearity": "identity"},
+}
+
+
+def settings() -> dict[str, dict[str, float]]:
+    """`right` on the 150 validation items and the `loss` of their answers, in nats, for each of `SETTINGS`; one seed."""
+    found = {name: runs(LESSON, **key)[0]["metrics"] for name, key in SETTINGS.items()}
+    return {name: {"right": m["validation"], "loss": m["answer_loss"]} for name, m in found.items()}
+
+
+def settings_table() -> str:
+    """`settings` as text."""
+    return "\n".join(f"{name:32s} {100 * m['right']:5.1f} %   loss {m['loss']:.2f}" for name, m in settings().items())
+
+
+def relatives() -> dict[str, Interval]:
+    """PEFT's relatives at the better of two rates each (chosen by validation loss), right on 500 test items; one seed."""
+    found = {}
+    for method in ("PEANuT", "IA3", "LLaMA-Adapter"):
+        best = min(runs(LESSON, part="rate", method=method), key=lambda r: r["metrics"]["answer_loss"])
+        found[method] = mean_interval([[int(bit) for bit in best["metrics"]["bits"]]])
+    return found
+
+
+def relatives_table() -> str:
+    """`relatives` as text, beside Houlsby's adapters on the same 500 items."""
+    ours = mean_interval([[*compared("adapters")[0][:500]]])
+    rows = {"Houlsby, m 36": ours} | relatives()
+    return "\n".join(f"{name:16s} {f.scaled(100):.1f} %" for name, f in rows.items())
 
 
 def draw_compared(own: Result, title: str) -> str:

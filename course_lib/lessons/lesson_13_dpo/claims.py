@@ -7,6 +7,7 @@ import re
 
 from ...measure.statistics import Interval, difference_interval, mean_interval
 from ..claims import percent, printed
+from ..real.claims import dpo as real
 from ..reference import runs
 from . import shown
 from .experiments import BETA, BETAS, LESSON, STEPS
@@ -202,6 +203,7 @@ def length() -> str:
 
 
 CLAIMS = [
+    real,
     rise, coin, fell, chosen_only, betas, beta_scores, betas_apart, swapped, harmless, implicit, rate, loss_hardly_falls, live_run,
     identity, poor_ones_fall, no_overlap, fell_with_any_labels, length, *FINDINGS,
 ]  # fmt: skip
