@@ -113,7 +113,7 @@ def test_goals_say_what_a_brief_breaks():
         first, second = alone[2 * i], alone[2 * i + 1]
         assert pairs[i] == [0.5 + (a - b) / 2 for a, b in zip(first, second, strict=True)]
         assert [n for n, kept in zip(RULES, first, strict=True) if not kept] == [
-            n for n in RULES if n in BROKEN[row["faults"][0]]
+            n for n in RULES if n in broken(row["faults"][0])
         ]
 
 
