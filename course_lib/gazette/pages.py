@@ -157,6 +157,13 @@ HYPE = (
 )
 
 
+ADVICE_GIVEN = (
+    " Readers should act on this now.",
+    " Our advice is not to wait.",
+    " You should make up your mind today.",
+)
+
+
 def puffed(rng: random.Random, brief: str) -> str:
     """A brief spoiled by hype."""
     hype = rng.choice(HYPE)
@@ -171,9 +178,7 @@ def spoiled_briefs(rng: random.Random, item: Item) -> dict[str, str]:
     faults["long"] = " ".join([brief, item.lead, *long][: rng.randint(3, 4)])
     other = draw_record(record.section, rng)
     faults["wrong name"] = brief.replace(record.get("who"), other.get("who"))
-    faults["advice"] = brief + rng.choice(
-        (" Readers should act on this now.", " Our advice is not to wait.", " You should make up your mind today.")
-    )
+    faults["advice"] = brief + rng.choice(ADVICE_GIVEN)
     return faults
 
 

@@ -64,9 +64,9 @@ def choice(
     return None
 
 
-def causes(answer: Any, right: dict[str, str], clues: dict[str, str]) -> str | None:
-    """A cause for each of several reports, each cause used once; `clues` say where to look again."""
-    told = lambda report, given: f"report {report} is not explained by {given!r}: {clues[report]}"  # noqa: E731
+def causes(answer: Any, right: dict[str, str], clues: dict[str, str], what: str = "report") -> str | None:
+    """A cause for each of several reports, each cause used once; `clues` say where to look again, `what` the reports are called."""
+    told = lambda report, given: f"{what} {report} is not explained by {given!r}: {clues[report]}"  # noqa: E731
     return choice(answer, right, sorted(right.values()), told)
 
 

@@ -58,6 +58,11 @@ def percent(found: Interval, digits: int = 1, between: str = "–") -> str:
     return f"{value:.{digits}f} % ({max(0.0, low):.{digits}f}{between}{min(100.0, high):.{digits}f})"
 
 
+def signed(found: Interval, digits: int = 3) -> str:
+    """A difference with its interval and true minus signs: `+0.031 (−0.002 to +0.064)`."""
+    return f"{found:+.{digits}f}".replace("-", "−")
+
+
 def points(found: Interval) -> str:
     """A difference of shares with its interval: `+1.2 points (-0.3 to +2.7)`."""
     value, bounds = f"{found.scaled(100):+.1f}".split(" ", 1)

@@ -85,9 +85,10 @@ def sweep(lesson: str, say: Callable[[str], None] = print, only: dict[str, Any] 
         order = [name for name in wanted if name in found] + [name for name in found if name not in wanted]
         write_jsonl(path, [found[name] for name in order])
 
-    say(f"{lesson}: {sum(_name(key) in done() for key, _ in chosen)} of {len(chosen)} jobs done before")
+    before = done()
+    say(f"{lesson}: {sum(_name(key) in before for key, _ in chosen)} of {len(chosen)} jobs done before")
     for number, (key, work) in enumerate(chosen, 1):
-        if _name(key) in done():
+        if _name(key) in before or _name(key) in done():
             continue
         started = time.monotonic()
         metrics = work()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NoAnswer
 from pathlib import Path
 
+from ..base import hub
 from ..base.errors import CourseError
 from ..base.hub import HUB_ID
 from .identity import FETCHABLE, RESTORE, base_model_folder, fetched_folder
@@ -159,24 +158,18 @@ def _find_on_hub(name: str) -> None:
 def ask_hub(name: str) -> None:
     """Raise `CourseError` unless the hub knows the model, within `HUB_PATIENCE` seconds."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
-    pool = ThreadPoolExecutor(1)
-    try:
-        pool.submit(HfApi().model_info, name, timeout=HUB_PATIENCE).result(HUB_PATIENCE)
-    except GatedRepoError:
-        raise CourseError(
-            f"The model '{name}' is gated.", "Choose an open one, such as HuggingFaceTB/SmolLM2-135M."
-        ) from None
-    except RepositoryNotFoundError:
-        raise CourseError(
+    hub.ask(
+        HfApi().model_info,
+        name,
+        HUB_PATIENCE,
+        gated=(f"The model '{name}' is gated.", "Choose an open one, such as HuggingFaceTB/SmolLM2-135M."),
+        unknown=(
             f"There is no folder '{name}' here, and the hub knows no model '{name}'.",
             "Check the spelling, or leave COURSE_MODEL unset for the course's own.",
-        ) from None
-    except (Exception, NoAnswer):  # no route, no name service, a proxy's refusal, silence: one answer
-        raise CourseError(
+        ),
+        silent=(
             f"The model '{name}' is not on this machine, and the hub is out of reach.",
             "Check the network, or leave COURSE_MODEL unset: the course's own model needs none.",
-        ) from None
-    finally:
-        pool.shutdown(wait=False)
+        ),
+    )

@@ -114,8 +114,7 @@ CLUES = {
 
 def judge_causes(answer) -> str | None:
     """One of four causes for each of the four runs."""
-    told = lambda run, given: f"run {run} is not explained by {given!r}: {CLUES[run]}"  # noqa: E731
-    return checks.choice(answer, CAUSES, sorted(CAUSES.values()), told)
+    return checks.causes(answer, CAUSES, CLUES, "run")
 
 
 EXERCISES = [

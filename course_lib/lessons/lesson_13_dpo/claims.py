@@ -6,12 +6,12 @@ import math
 import re
 
 from ...measure.statistics import Interval, difference_interval, mean_interval
-from ..claims import percent, printed
+from ..claims import percent, printed, signed
 from ..real.claims import dpo as real
 from ..reference import runs
 from . import shown
 from .experiments import BETA, BETAS, LESSON, STEPS
-from .findings import FINDINGS, reference, seeds_of, signed
+from .findings import FINDINGS, reference, seeds_of
 
 
 def rise() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ...measure.statistics import Interval, mean_interval
-from ..claims import percent
+from ..claims import percent, signed
 from ..reference import runs
 from . import shown
 from .experiments import BETA, BETAS, LESSON
@@ -27,10 +27,6 @@ def seeds_of(found: list[dict], name: str) -> str:
     """How many seeds an arm has, in words."""
     count = len(shown.arm(found, name))
     return "one seed" if count == 1 else f"{count} seeds"
-
-
-def signed(found: Interval, digits: int = 3) -> str:
-    return f"{found:+.{digits}f}".replace("-", "−")
 
 
 # ------------------------------------------------------------------ relatives, other readers, the other way

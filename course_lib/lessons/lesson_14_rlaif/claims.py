@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...measure.statistics import Interval
-from ..claims import percent, points
+from ..claims import percent, points, signed
 from ..real.claims import judge as real
 from ..reference import runs
 from . import shown
@@ -13,10 +13,6 @@ from .experiments import LESSON
 
 def _dpo() -> list[dict]:
     return runs("13_dpo")
-
-
-def _signed(found: Interval, digits: int = 2) -> str:
-    return f"{found:+.{digits}f}".replace("-", "−")
 
 
 def _points(found: Interval) -> str:
@@ -49,18 +45,18 @@ def by_rule() -> str:
 def kappa_truth() -> str:
     """Agreement with the truth, beside the readers'."""
     gold, readers = shown.agreement(runs(LESSON), "one", "constitution", "gold"), shown.readers_agreement(runs(LESSON))
-    return f"The judge's kappa with the truth is {_signed(gold)}, the readers' own is {_signed(readers)}"
+    return f"The judge's kappa with the truth is {signed(gold, 2)}, the readers' own is {signed(readers, 2)}"
 
 
 def kappa_readers() -> str:
     """Agreement with the readers."""
-    return f"With the readers it is {_signed(shown.agreement(runs(LESSON), 'one', 'constitution', 'readers'))}"
+    return f"With the readers it is {signed(shown.agreement(runs(LESSON), 'one', 'constitution', 'readers'), 2)}"
 
 
 def kappa_controls() -> str:
     """Agreement of the controls with the truth."""
     deleted, shuffled = (shown.agreement(runs(LESSON), "one", c, "gold") for c in ("deleted", "shuffled"))
-    return f"Without its rules the judge agrees with the truth by {_signed(deleted)}, with shuffled words by {_signed(shuffled)}"
+    return f"Without its rules the judge agrees with the truth by {signed(deleted, 2)}, with shuffled words by {signed(shuffled, 2)}"
 
 
 def place() -> str:
@@ -74,13 +70,13 @@ def place() -> str:
 def swapped() -> str:
     """Asking twice."""
     once, twice = (shown.agreement(runs(LESSON), "pair", c, "gold") for c in ("a", "constitution"))
-    return f"Kappa with the truth is {_signed(once)} in one order and {_signed(twice)} over both"
+    return f"Kappa with the truth is {signed(once, 2)} in one order and {signed(twice, 2)} over both"
 
 
 def one_or_two() -> str:
     """The two ways to ask."""
     one, pair = (shown.agreement(runs(LESSON), way, "constitution", "gold") for way in shown.TITLES)
-    return f"Asked about one brief at a time there is no place to prefer, and kappa is {_signed(one)} against {_signed(pair)}"
+    return f"Asked about one brief at a time there is no place to prefer, and kappa is {signed(one, 2)} against {signed(pair, 2)}"
 
 
 def shortcut() -> str:
@@ -91,7 +87,7 @@ def shortcut() -> str:
     assert right.low > 0.9 and kappas["single"].high < kappas["one"].low
     return (
         f"Trained on briefs with one fault each, the judge is right on such briefs in {percent(right, 0)} of the pairs, and its kappa with the truth on the "
-        f"writer's own briefs is {_signed(kappas['single'])}; trained on faults that were planted independently, {_signed(kappas['one'])}"
+        f"writer's own briefs is {signed(kappas['single'], 2)}; trained on faults that were planted independently, {signed(kappas['one'], 2)}"
     )
 
 
@@ -109,8 +105,8 @@ def ai_readers() -> str:
     ai, readers = (shown.against(found, dpo, name, "SFT") for name in ("AI", "readers"))
     both, seeds = shown.against(found, dpo, "AI", "readers"), len(shown.arm(found, dpo, "AI"))
     return (
-        f"Over {seeds} seeds AI labels change the writer's true score by {_signed(ai, 3)}, the readers' labels by {_signed(readers, 3)}; "
-        f"paired by seed and prompt, AI less readers is {_signed(both, 3)}"
+        f"Over {seeds} seeds AI labels change the writer's true score by {signed(ai, 3)}, the readers' labels by {signed(readers, 3)}; "
+        f"paired by seed and prompt, AI less readers is {signed(both, 3)}"
     )
 
 
@@ -126,7 +122,7 @@ def mixed() -> str:
     """Half and half."""
     found, dpo = runs(LESSON), _dpo()
     return (
-        f"Half AI, half readers: {_signed(shown.against(found, dpo, 'mixed', 'SFT'), 3)} over the writer, "
+        f"Half AI, half readers: {signed(shown.against(found, dpo, 'mixed', 'SFT'), 3)} over the writer, "
         f"{percent(shown.harmless_rate(found, dpo, 'mixed'), 0)} harmless"
     )
 
@@ -137,7 +133,7 @@ def length() -> str:
     before, after = (shown.words(found, dpo, name) for name in ("SFT", "length"))
     change = shown.against(found, dpo, "length", "SFT")
     assert after > before
-    return f"Briefs grow from {before:.1f} to {after:.1f} words, and the true score changes by {_signed(change, 3)} (one seed)"
+    return f"Briefs grow from {before:.1f} to {after:.1f} words, and the true score changes by {signed(change, 3)} (one seed)"
 
 
 def circle() -> str:

@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 
 from ...gazette.grammar import Item, draw_record, write_item
-from ...gazette.pages import puffed, spoiled_briefs
+from ...gazette.pages import ADVICE_GIVEN, puffed, spoiled_briefs
 
 RULES = {
     "name": "A brief names whom the item is about.",
@@ -43,7 +43,6 @@ CONTENT = (
     "long",
     "lead",
 )  # what a brief says; hype, advice and a cut come on top
-ADVICE = (" Readers should act on this now.", " Our advice is not to wait.", " You should make up your mind today.")
 SOMEBODY = {"business": "a company", "health": "a clinic", "courts": "one side", "town": "a club"}
 ANSWERS = {"pair": ("A", "B"), "one": ("right", "wrong")}  # how two briefs are judged together, and one by itself
 
@@ -69,7 +68,7 @@ def briefs_with_faults(rng: random.Random, item: Item) -> dict[str, str]:
         "other event": elsewhere,
         "blend": " ".join(blend),
         "long": spoiled["long"],
-        "unfinished": " ".join(words[: rng.randint(len(words) // 2, len(words) - 1)]).rstrip(".,"),
+        "unfinished": cut_short(rng, brief),
         "hype": puffed(rng, brief),
         "advice": spoiled["advice"],
         "lead": item.lead,
@@ -80,16 +79,22 @@ def briefs_with_faults(rng: random.Random, item: Item) -> dict[str, str]:
     return {fault: text for fault, text in kept.items() if named or fault not in needs_name}
 
 
+def cut_short(rng: random.Random, text: str) -> str:
+    """The first words of a text, at least half of them and never all."""
+    words = text.split()
+    return " ".join(words[: rng.randint(len(words) // 2, len(words) - 1)]).rstrip(".,")
+
+
 def spoiled(rng: random.Random, item: Item, briefs: dict[str, str]) -> tuple[str, list[str]]:
     """A brief with any number of faults, each planted by a coin of its own, and their names: no fault says anything about another."""
     fault = rng.choice([f for f in CONTENT if f in briefs] + ["none"] * 3)
     text, faults = briefs[fault], [] if fault == "none" else [fault]
     cut, hype, advice = (rng.random() < share for share in (0.15, 0.3, 0.15))
     if cut:
-        text = " ".join(text.split()[: rng.randint(len(text.split()) // 2, len(text.split()) - 1)]).rstrip(".,")
+        text = cut_short(rng, text)
         faults.append("unfinished")
     elif advice:
-        text += rng.choice(ADVICE)
+        text += rng.choice(ADVICE_GIVEN)
         faults.append("advice")
     if hype:
         text = puffed(rng, text)

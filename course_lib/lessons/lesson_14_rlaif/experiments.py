@@ -37,7 +37,6 @@ SEEDS = (0, 1, 2)
 CONTEXTS, JUDGE_RATE, JUDGE_BATCH = 1600, 1e-3, 8  # pairs of spoiled briefs that a judge is trained on
 JUDGES = ("one", "pair", "single")
 CHECKED = 300  # pairs of spoiled briefs that it is tested on
-TEST_PAIRS = 299  # test pairs of the preference data
 
 
 # ------------------------------------------------------------------ the judge at work

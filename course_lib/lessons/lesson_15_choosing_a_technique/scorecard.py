@@ -75,30 +75,21 @@ def files() -> Verdict:
 
 def lora_as_good() -> Verdict:
     tables = [bits_of("06_lora", part="compare", method=m) for m in ("LoRA", FULL)]
-    here, there = difference_interval(*tables).scaled(100), _real("LoRA", FULL)
-    told = f"LoRA minus full fine-tuning {points(here)} on tone, {points(there)} at 135M"
-    return Verdict(
-        "LoRA is as good as full fine-tuning",
-        level(here),
-        told,
-        counted(len(tables[0])),
-        level(there),
-        "LoRA, arXiv 2106.09685",
-    )
+    told = "LoRA minus full fine-tuning"
+    return _as_good("LoRA is as good as full fine-tuning", tables, _real("LoRA", FULL), told, "LoRA, arXiv 2106.09685")
 
 
 def qlora_as_good() -> Verdict:
     tables = [bits_of("07_qlora", part="tuning", base=b) for b in ("nf4", "float32")]
-    here, there = difference_interval(*tables).scaled(100), _real("QLoRA", "LoRA")
-    told = f"QLoRA minus LoRA {points(here)} on tone, {points(there)} at 135M"
-    return Verdict(
-        "QLoRA loses nothing against LoRA",
-        level(here),
-        told,
-        counted(len(tables[0])),
-        level(there),
-        "QLoRA, arXiv 2305.14314",
-    )
+    real = _real("QLoRA", "LoRA")
+    return _as_good("QLoRA loses nothing against LoRA", tables, real, "QLoRA minus LoRA", "QLoRA, arXiv 2305.14314")
+
+
+def _as_good(statement: str, tables: list[list[list[int]]], there: Interval, told: str, source: str) -> Verdict:
+    """Whether the first of two methods is level with the second, on `tone` here (right or wrong, a row a seed) and on the real model."""
+    here = difference_interval(*tables).scaled(100)
+    told = f"{told} {points(here)} on tone, {points(there)} at 135M"
+    return Verdict(statement, level(here), told, counted(len(tables[0])), level(there), source)
 
 
 def adapters_as_good() -> Verdict:

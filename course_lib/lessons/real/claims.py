@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ...measure.real_column import WRITER, bits, forgotten, interval, rise, runs, true_scores
 from ...measure.statistics import Interval, difference_interval, mean_interval
-from ..claims import points
+from ..claims import points, signed
 from .show_preferences import added, agreement, says_a, share, turns
 
 MODEL = "smollm2"
@@ -30,9 +30,8 @@ def _moved(technique: str, what: str) -> str:
     row, start, gain = _run(technique), _run(WRITER), rise(technique, MODEL)
     before, after = mean_interval(true_scores(WRITER, MODEL)).value, mean_interval(true_scores(technique, MODEL)).value
     shouts = [100 * one["metrics"]["shouts"] for one in (start, row)]
-    said = f"{gain:+.3f}".replace("-", "−")
     return (
-        f"On the real model {what} takes the true score from {before:.3f} to {after:.3f}, {said}: {_verdict(gain)}; "
+        f"On the real model {what} takes the true score from {before:.3f} to {after:.3f}, {signed(gain)}: {_verdict(gain)}; "
         f"{shouts[1]:.0f} % of its briefs shout instead of {shouts[0]:.0f} %"
     )
 
