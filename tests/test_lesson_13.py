@@ -86,7 +86,7 @@ def test_an_arm_is_held_against_dpo_on_the_same_seeds():
 
 def test_dpo_and_rloo_are_paired_by_prompt_over_the_seeds_that_both_have():
     runs = [run("DPO", seed, beta=0.1) for seed in (0, 1)]
-    found = shown.against_rloo(runs, [of_rloo()], "biased")
+    found = shown.against_rloo(runs, [of_rloo()], "DPO", "biased")
     assert found.value == pytest.approx(((0.1 - 0.5) + (0.2 - 0.1) + (0.3 - 0.9)) / 3)
     assert found.low < found.value < found.high
 

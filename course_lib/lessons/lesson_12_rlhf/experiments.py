@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from ...base.run import Run
 
 LESSON = "12_rlhf"
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3, 4)
 STEPS, BATCH, GENERATIONS = 30, 8, 8  # 64 replies a step
 BETA, RATE, LONGEST = 0.2, 1e-4, 48  # a reward model's unit is τ of the true score's, so its β is 1 / τ of it
 TRAIN, TEST = 640, 200  # prompts
 COUNTS = (1, 2, 4, 8, 16, 32)  # of best-of-n
 PROMPTS_OF_N = 100
 BROKEN = 10  # steps of a run that goes wrong
+READERS = ("biased", "unbiased")  # whose reward models are compared
+LAST = 5  # steps whose KL stands on the scoreboard
 WATCHED = ("reward", "watch", "kl", "length", "cut")
 
 
@@ -159,6 +161,27 @@ def best_of_n_job() -> dict:
     return found
 
 
+def board_job() -> dict:
+    """The scoreboard's reference rows: RLOO through the reward model of either kind of readers, from the runs of all seeds."""
+    from ...measure.statistics import mean_interval
+    from ..policy_rows import record_policy
+    from ..reference import runs
+
+    start = [run["metrics"]["gold"] for run in runs(LESSON, part="start")]
+    for kind in READERS:
+        found = runs(LESSON, part="RLOO", reward=kind, beta=BETA)
+        record_policy(
+            f"RLHF (RLOO), {kind} readers",
+            LESSON,
+            partial(train, kind),
+            before=start[: len(found)],
+            after=[run["metrics"]["gold"] for run in found],
+            kl=mean_interval([run["metrics"]["history"]["kl"][-LAST:] for run in found]),
+            seeds=[run["key"]["seed"] for run in found],
+        )
+    return {"rows": len(READERS)}
+
+
 def raw_base() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The base model, as the start of a policy that never saw supervised fine-tuning."""
     from ...models.load import load_model
@@ -182,10 +205,11 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     yield {"part": "base"}, base_job
     for seed in SEEDS[1:]:
         yield from compared(seed)
+    yield {"part": "board"}, board_job
 
 
 def compared(seed: int) -> Iterator[tuple[dict, Callable[[], dict]]]:
     """The comparison: before, and after RLOO on the reward models of biased and of unbiased readers."""
     yield {"part": "start", "seed": seed}, partial(start_job, seed)
-    for kind in ("biased", "unbiased"):
+    for kind in READERS:
         yield {"part": "RLOO", "reward": kind, "beta": BETA, "seed": seed}, partial(policy_job, kind, seed)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...measure.preferences import win_rate
 from ...measure.statistics import Interval, difference_interval, mean_interval
-from .experiments import BETA, BETAS
+from .experiments import ALL_STEPS, AS_MANY, BETA, BETAS
 
 RELATIVES = ("IPO", "KTO", "DPO + SFT", "unbiased readers", "base as reference")
 CHOSEN, REJECTED = "#009E73", "#D55E00"  # as in the picture
@@ -126,6 +126,10 @@ READERS = {
     "biased": "DPO",
     "unbiased": "unbiased readers",
 }  # lesson 12's name of the readers, and the arm with their labels here
+ALL_PAIRS = {
+    "biased": AS_MANY["reader"],
+    "unbiased": AS_MANY["unbiased"],
+}  # the same, with all the pairs of the reward model
 
 
 def rloo(rloo_runs: list[dict], readers: str) -> list[dict[str, Any]]:
@@ -136,16 +140,16 @@ def rloo(rloo_runs: list[dict], readers: str) -> list[dict[str, Any]]:
     return lesson_12.arm(rloo_runs, "RLOO", reward=readers, beta=LEASH)
 
 
-def against_rloo(runs: list[dict], rloo_runs: list[dict], readers: str) -> Interval:
-    """DPO's true score less RLOO's, with labels of the same readers, paired by prompt, over as many seeds as both have."""
-    mine = [m["scores"] for m in arm(runs, READERS[readers])]
+def against_rloo(runs: list[dict], rloo_runs: list[dict], name: str, readers: str) -> Interval:
+    """The true score of an arm of DPO less RLOO's, with labels of the same readers, paired by prompt, over the seeds that both have."""
+    mine = [m["scores"] for m in arm(runs, name)]
     other = [m["gold"][: len(mine[0])] for m in rloo(rloo_runs, readers)]
     seeds = min(len(mine), len(other))
     return difference_interval(mine[:seeds], other[:seeds])
 
 
 def bill(runs: list[dict], rloo_runs: list[dict]) -> dict[str, dict[str, float]]:
-    """What one run of either way costs: labelled pairs, replies sampled while training, and token passes in millions.
+    """What one run of each way costs: labelled pairs, replies sampled while training, and token passes in millions.
 
     A forward pass over a token counts one, a training pass three. DPO: policy 3, reference 1. RLOO, with every prompt read once for its
     replies: sampling 1, reference 1, reward model 1, policy 3. The reward model of lesson 11 saw 1,920 pairs once, 3 passes, of which the
@@ -162,8 +166,10 @@ def bill(runs: list[dict], rloo_runs: list[dict]) -> dict[str, dict[str, float]]
     replies = PROMPTS_A_STEP * GENERATIONS * len(told[0]["history"]["length"])
     written = sum(PROMPTS_A_STEP * GENERATIONS * sum(m["history"]["length"]) for m in told) / len(told)
     read_once = written + (sum(m["tokens"] for m in told) / len(told) - written) / GENERATIONS
+    many = ALL_STEPS * BATCH
     return {
         "DPO": {"pairs": pairs, "sampled": 0, "policy": 4 * of_dpo / 1e6, "reward model": 0.0},
+        "DPO, all pairs": {"pairs": many, "sampled": 0, "policy": 4 * of_dpo / pairs * many / 1e6, "reward model": 0.0},
         "RLOO": {
             "pairs": max(SIZES),
             "sampled": replies,
@@ -175,15 +181,17 @@ def bill(runs: list[dict], rloo_runs: list[dict]) -> dict[str, dict[str, float]]
 
 def two_ways(runs: list[dict], rloo_runs: list[dict]) -> str:
     """DPO and RLOO through the reward model: true score on the same prompts with either kind of readers, and what a run costs."""
-    lines = [f"{'readers':10s}{'method':8s}seeds  true score               DPO less RLOO", "-" * 68]
-    for readers, name in READERS.items():
-        mine, other = [m["scores"] for m in arm(runs, name)], rloo(rloo_runs, readers)
-        if not mine or not other:
-            continue
-        other = [m["gold"][: len(mine[0])] for m in other]
-        apart = f"{against_rloo(runs, rloo_runs, readers):+.3f}"
-        lines.append(f"{readers:10s}{'DPO':8s}{len(mine):5d}  {mean_interval(mine):.3f}    {apart}")
-        lines.append(f"{'':10s}{'RLOO':8s}{len(other):5d}  {mean_interval(other):.3f}")
+    lines = [f"{'readers':10s}{'method':16s}seeds  true score               DPO less RLOO", "-" * 76]
+    for readers in READERS:
+        other = [m["gold"] for m in rloo(rloo_runs, readers)]
+        for method, name in {"DPO": READERS[readers], "DPO, all pairs": ALL_PAIRS[readers]}.items():
+            mine = [m["scores"] for m in arm(runs, name)]
+            if not mine or not other:
+                continue
+            apart = f"{against_rloo(runs, rloo_runs, name, readers):+.3f}"
+            lines.append(f"{readers:10s}{method:16s}{len(mine):5d}  {mean_interval(mine):.3f}    {apart}")
+        same = [scores[: len(mine[0])] for scores in other]
+        lines.append(f"{readers:10s}{'RLOO':16s}{len(other):5d}  {mean_interval(same):.3f}")
     lines += ["", "one run        labelled pairs  replies sampled  token passes, millions: policy, reward model"]
     for name, cost in bill(runs, rloo_runs).items():
         lines.append(f"{name:14s}{cost['pairs']:15,.0f}{cost['sampled']:17,.0f}{cost['policy']:31.2f}{cost['reward model']:14.2f}")  # fmt: skip

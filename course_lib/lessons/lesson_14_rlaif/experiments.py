@@ -25,6 +25,7 @@ from ...base.paths import home
 from ...data.preferences import load_preferences
 from ...methods.dpo import train_dpo
 from ..lesson_13_dpo import experiments as lab
+from ..reference import runs
 from .constitution import RULES
 from .judge import contexts, load_judge, odds, save_judge, start_of_judge, target, train_judge
 
@@ -256,3 +257,9 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     yield {"part": "policy", "labels": "length", "seed": 0}, partial(policy_job, "length", 0)
     for seed in SEEDS:
         yield {"part": "policy", "labels": "mixed", "seed": seed}, partial(policy_job, "mixed", seed)
+    yield {"part": "board"}, board_job
+
+
+def board_job() -> dict[str, Any]:
+    """The scoreboard's reference row of DPO on AI labels."""
+    return lab.board_row("RLAIF (DPO on AI labels)", LESSON, ai_pairs(0), runs(LESSON, part="policy", labels="AI"))
