@@ -57,3 +57,16 @@ def pytest_runtest_call(item):
         complaints = [said for check in FRESH for said in check(new_notebook(cells=[cell]))]
         if complaints:
             outcome.force_exception(AssertionError("; ".join(complaints)))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What each notebook took, the slowest first: its cells and the start of its kernel."""
+    seconds: dict[str, float] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if hasattr(report, "duration") and "::" in getattr(report, "nodeid", ""):
+                name = report.nodeid.split("::")[0]
+                seconds[name] = seconds.get(name, 0) + report.duration
+    terminalreporter.section("seconds a notebook")
+    for name, took in sorted(seconds.items(), key=lambda each: -each[1]):
+        terminalreporter.write_line(f"{took:7.0f} s  {name}")
