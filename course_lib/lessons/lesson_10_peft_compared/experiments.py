@@ -25,6 +25,7 @@ from ...measure.losses import forgetting
 from ...measure.memory import checkpoint_bytes, parameters, peak_memory
 from ...models.generation import chat_prompt, generate
 from ...models.load import load_model
+from . import room
 from .setting import (
     BATCH,
     EVERY,
@@ -271,6 +272,7 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     for seed in SEEDS:
         for method in MAIN:
             yield from _job("few", few_job, method, seed, size=SIZES[-1])
+    yield from room.jobs()
     yield {"part": "board", "seed": 0}, board_job
 
 

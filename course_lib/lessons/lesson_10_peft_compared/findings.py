@@ -174,12 +174,14 @@ def chosen(part: str, method: str) -> dict:
 
 
 def room() -> dict[str, dict[int, list[int]]]:
-    """The task with room, from lesson 09's runs (`question`, 1,000 items): method → seed → right or wrong by item."""
+    """The task with room (`question`, 1,000 items), from lesson 09's runs and this lesson's own: method → seed → right or wrong by item."""
     found: dict[str, dict[int, list[int]]] = {}
     for run in all_runs("09_adapters"):
         key = run["key"]
         if key["part"] == "compare" and key["task"] == ROOM and key.get("placement", "houlsby") == "houlsby":
             found.setdefault(key["method"], {})[key["seed"]] = [int(bit) for bit in run["metrics"]["bits"]]
+    for run in runs("room"):
+        found.setdefault(run["key"]["method"], {})[run["key"]["seed"]] = [int(bit) for bit in run["metrics"]["bits"]]
     return {method: found[method] for method in METHODS if method in found}
 
 
