@@ -29,10 +29,11 @@ def _moved(technique: str, what: str) -> str:
     """From where to where the true score of a policy went, and what became of the shouting."""
     row, start, gain = _run(technique), _run(WRITER), rise(technique, MODEL)
     before, after = mean_interval(true_scores(WRITER, MODEL)).value, mean_interval(true_scores(technique, MODEL)).value
-    shouts = [100 * one["metrics"]["shouts"] for one in (start, row)]
+    before_it, now = (f"{100 * one['metrics']['shouts']:.0f} %" for one in (start, row))
+    shouting = f"{now} of its briefs shout, {'as before' if now == before_it else f'instead of {before_it}'}"
     return (
         f"On the real model {what} takes the true score from {before:.3f} to {after:.3f}, {signed(gain)}: {_verdict(gain)}; "
-        f"{shouts[1]:.0f} % of its briefs shout instead of {shouts[0]:.0f} %"
+        f"{shouting}"
     )
 
 
@@ -91,9 +92,9 @@ def mixture() -> str:
     lost = [forgotten(rows, MODEL) for rows in ([mixed], alone)]
     return (
         f"On the real model 512 rows of all tasks together give {found.value:.1f} % ({found.low:.1f}–{found.high:.1f}) of the hand-written "
-        f"sentences, {points(difference_interval(*items))} beside as many rows of tone alone, and {lost[0]:.1f} nats per token of common "
+        f"sentences, {points(difference_interval(*items)).replace('-', '−')} beside as many rows of tone alone, and {lost[0]:.1f} nats per token of common "
         f"English are forgotten instead of {lost[1]:.1f}"
-    ).replace("-", "−")
+    )
 
 
 CLAIMS = [mixture, reward_model, rloo, dpo, judge, rlaif]
