@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 
 import pytest
 
@@ -40,6 +46,54 @@ def test_plain_transformers_loads_it_and_it_says_the_same_and_stops(run, saved):
     assert tokenizer.decode(out, skip_special_tokens=True) == reply and len(out) < 12
     mine = {name: p.clone() for name, p in run.model.named_parameters()}
     assert any("lora_A" in name for name in mine), "the run's own model keeps its adapter"
+
+
+SERVE = "import sys; from transformers.cli.transformers import main; sys.argv[0] = 'transformers'; main()"
+
+
+def test_transformers_serves_the_folder_without_a_network_and_it_says_the_same(run, saved, offline_env):
+    for name in ("fastapi", "uvicorn", "openai"):
+        pytest.importorskip(name, reason='pip install "transformers[serving]"')
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [
+        "serve",
+        saved.name,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]  # from the folder above, as the lesson types it
+    settings = offline_env | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    with open(saved.parent / "log", "w") as log:
+        server = subprocess.Popen([sys.executable, "-c", SERVE, *words], cwd=saved.parent, env=settings, stdout=log, stderr=log)  # fmt: skip
+    try:
+        until = time.monotonic() + 120
+        while not _answers(f"http://127.0.0.1:{port}/health"):
+            told = (saved.parent / "log").read_text()
+            assert server.poll() is None and time.monotonic() < until, told[-2000:]
+            time.sleep(0.5)
+        turn = {"role": "user", "content": "Lamp 3.\nSay yes."}
+        body = json.dumps({"model": saved.name, "max_tokens": 12, "messages": [turn]}).encode()
+        asked = urllib.request.Request(
+            f"http://127.0.0.1:{port}/v1/chat/completions", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(asked, timeout=60) as response:
+            said = json.load(response)["choices"][0]
+    finally:
+        server.terminate()
+        server.wait(30)
+    reply = cl.generate(run.model, run.tokenizer, [turn["content"]], max_new_tokens=12)[0]
+    assert said["message"]["content"] == reply and said["finish_reason"] == "stop"
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5) as response:
+            return response.status == 200
+    except OSError:
+        return False
 
 
 def test_nothing_is_overwritten(run, saved, tmp_path):

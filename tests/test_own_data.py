@@ -387,7 +387,7 @@ def test_course_inspect_prints_the_report_and_fails_when_something_was_dropped(t
     bad = lines(tmp_path / "bad.jsonl", [ALPACA, ALPACA | {"output": ""}])
     assert cli.main(["inspect", str(good)]) == 0
     assert (
-        "contradictory: 1 questions have different answers: line 1 'positive', line 2 'negative'"
+        "contradictory: 1 question has different answers: line 1 'positive', line 2 'negative'"
         in capsys.readouterr().out
     )
     assert cli.main(["inspect", str(good), str(bad)]) == 1

@@ -170,11 +170,12 @@ def said_of(split: Split, kind: str) -> list[str]:
     if twice:
         extra = sum(len(group) - 1 for group in twice)
         told = "; ".join(" = ".join(map(_short, group)) for group in twice[:SHOWN]) + _more(twice)
-        found.append(f"duplicates: {extra} rows say the same as another: {told}")
+        found.append(f"duplicates: {extra} {'rows say' if extra > 1 else 'row says'} the same as another: {told}")
     against = contradictions(split.rows)
     if against:
         told = "; ".join(", ".join(f"{_short(place)} {answer!r:.30}" for place, answer in g) for g in against[:SHOWN])
-        found.append(f"contradictory: {len(against)} questions have different answers: {told}{_more(against)}")
+        questions = f"{len(against)} questions have" if len(against) > 1 else "1 question has"
+        found.append(f"contradictory: {questions} different answers: {told}{_more(against)}")
     if not twice and not against:
         found.append("no duplicates, no contradictory answers")
     return found

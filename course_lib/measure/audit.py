@@ -192,7 +192,7 @@ def audited(trainer: Any, tokenizer: PreTrainedTokenizerBase, test: Sequence[dic
     told = f"{len({place for _, place in shared})} of {len(test)} test questions were trained on"
     found.append(Check("test and training are apart", not shared, told))
     against = contradictions(texts)
-    found.append(Check("training answers agree", None if against else True, f"{len(against)} questions have different answers"))  # fmt: skip
+    found.append(Check("training answers agree", None if against else True, f"{len(against)} question{'s have' if len(against) != 1 else ' has'} different answers"))  # fmt: skip
     return found
 
 

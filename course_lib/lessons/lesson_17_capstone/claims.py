@@ -106,4 +106,37 @@ def near() -> str:
     return f"The interval of the accuracy, {low} to {high} %, {side} the {planned} % that were asked for."
 
 
-CLAIMS = [splits, baselines, two_settings, control, outcome, errors, verdict, near]
+def differ() -> str:
+    """On how many rows the two differ, against the third that the plan assumed."""
+    only, other, same = map(
+        int, _said(r"^only the model right: (\d+) +only the baseline: (\d+) +both or neither: (\d+)")
+    )
+    (assumed,) = _said(r"a difference is known to about ±([\d.]+) points")
+    low, high = map(float, _said(r"^ahead by \S+ \((\S+) to (\S+)\) points"))
+    share, half = (only + other) / (only + other + same), (high - low) / 2
+    assert share > 1 / 3 and half > float(assumed)
+    return (
+        f"The two differ on {only + other} of {only + other + same} rows, {100 * share:.0f} %, which is more than the third that we guessed: the interval is "
+        f"±{half:.1f} points instead of ±{assumed}."
+    )
+
+
+def forgot() -> str:
+    """Forgetting against what the plan allows."""
+    mean, allowed = _said(r"^mean ([+-][\d.]+); the plan allows ([\d.]+)")
+    side = "below" if float(mean) < float(allowed) else "above"
+    return f"The model reads the news worse by {mean} nats per token, {side} the {allowed} that the plan allows."
+
+
+def late() -> str:
+    """The baseline that was found after the test."""
+    (together,) = _said(r"^rule and desk notes: ([\d.]+) % of")
+    trained, value, low, high = _said(r"on the same rows: ([\d.]+) %, (\S+) \((\S+) to (\S+)\) points")
+    assert float(high) < 0
+    return (
+        f"Rule and desk notes together are right in {together} % of the validation rows, the fine-tuned model in {trained} %: {value} points ({low} to {high}). "
+        "Nothing was trained for it."
+    )
+
+
+CLAIMS = [splits, baselines, two_settings, control, outcome, differ, forgot, errors, verdict, near, late]

@@ -68,7 +68,8 @@ def _right(place: str, how: str):
 
 
 def _percent(found: Interval) -> str:
-    return f"{100 * found.value:.1f} % ({100 * found.low:.1f}–{100 * found.high:.1f})"
+    low, high = max(0.0, found.low), min(1.0, found.high)  # an interval from seeds that lie apart may leave 0 to 100 %
+    return f"{100 * found.value:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
 
 
 def _cost(name: str, unit: str, factor: float):
