@@ -288,3 +288,11 @@ def test_each_claim_of_a_committed_run_is_a_sentence():
     for claim, technique in needed.items():
         if technique in there:
             assert "real model" in claim() and "nan" not in claim()
+
+
+@pytest.mark.parametrize("bit", ["0", "1"])
+def test_none_or_all_right_is_not_known_for_certain(bit):
+    row = {"metrics": {"in_the_wild": {"lenient_bits": bit * 342}}}
+    found = real_column.interval([row, row])
+    assert found.value == float(bit)
+    assert max(found.low, 1 - found.high) == pytest.approx(0.9889, abs=1e-4) and found.low < found.high

@@ -8,7 +8,7 @@ from ..base.errors import CourseError
 from ..base.jsonl import read_jsonl
 from ..base.paths import home
 from .preferences import win_rate
-from .statistics import Interval, difference_interval, mean_interval
+from .statistics import Interval, difference_interval, mean_interval, wilson
 
 MODELS = {
     "course": "the course's 5M model",
@@ -45,8 +45,12 @@ def bits(text: str) -> list[int]:
 
 
 def interval(rows: list[dict], place: str = "in_the_wild", how: str = "lenient") -> Interval:
-    """Share of right items over runs (seeds) on the same items, with its 95 % interval."""
-    return mean_interval([bits(row["metrics"][place][f"{how}_bits"]) for row in rows])
+    """Share of right items over runs (seeds) on the same items, with its 95 % interval; Wilson's where all or none are right."""
+    found = [bits(row["metrics"][place][f"{how}_bits"]) for row in rows]
+    right, count = sum(map(sum, found)), len(found[0])
+    if right in (0, len(found) * count):  # no spread to take an interval from
+        return Interval(right / (len(found) * count), *wilson(min(right, count), count))
+    return mean_interval(found)
 
 
 def chosen_prompt(model: str) -> dict:
