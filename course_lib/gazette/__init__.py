@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from .grammar import SECTIONS, draw_record, write_item
+from .grammar import draw_record, write_item
+from .reading import SECTIONS
 
 
 def front_page_for(name: str) -> str:

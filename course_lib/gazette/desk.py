@@ -11,18 +11,10 @@ import random
 from functools import lru_cache, partial
 
 from .grammar import (
-    PATTERNS,
-    SECTIONS,
     TONE_LETTERS,
-    TONES,
     Item,
     Record,
     draw_record,
-    load_openings,
-    load_questions,
-    load_reactions,
-    load_section,
-    parse_lists,
     render,
     sentence,
     write_item,
@@ -31,6 +23,7 @@ from .grammar import (
     write_short,
 )
 from .pages import FACT_NAMES, QUESTIONS, SECTION_WEIGHTS, SHORT_SECTIONS, answers, any_item, facts, news, say
+from .reading import PATTERNS, SECTIONS, TONES, load_openings, load_questions, load_reactions, load_section, parse_lists
 
 # ------------------------------------------------------------------ tone, section, urgency, outcome
 

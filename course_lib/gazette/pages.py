@@ -9,19 +9,8 @@ from __future__ import annotations
 import random
 from functools import lru_cache
 
-from .grammar import (
-    SECTIONS,
-    TONES,
-    Item,
-    Record,
-    compile_pattern,
-    draw_record,
-    load_section,
-    render,
-    sentence,
-    write_item,
-    write_short,
-)
+from .grammar import Item, Record, draw_record, render, sentence, write_item, write_short
+from .reading import SECTIONS, TONES, compile_pattern, load_section
 
 END_OF_DOCUMENT = "<|endoftext|>"
 BOX_OPENS, BOX_CLOSES = "<|im_start|>", "<|im_end|>"

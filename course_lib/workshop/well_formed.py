@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import Iterator
 
-from ..gazette import corpus, desk, grammar, pages
+from ..gazette import corpus, desk, grammar, pages, reading
 from ..gazette.tasks import CHOICES
 
 
@@ -33,8 +33,8 @@ class WellFormed:
         for text in _outlines(rng, renderings):
             self._learn(text)
         first = {word for *before, word in self.known if before == ["so", ","]}  # of leads, as `_outlines` gives them
-        for clause in grammar.load_openings()["c"]:  # any of them may stand before any lead
-            outline = _Outline("town", grammar.Event("opening", "neutral"), "train", rng)
+        for clause in reading.load_openings()["c"]:  # any of them may stand before any lead
+            outline = _Outline("town", reading.Event("opening", "neutral"), "train", rng)
             *_, last, comma = _words(grammar.render(clause, outline))
             self.known.update((last if last.islower() else "N", comma, word) for word in first)
         for writer, _ in corpus.MAIN:
@@ -132,18 +132,18 @@ class _Outline(grammar.Record):
             return "<N>"
         if base == "small":
             return "<small>"
-        in_list = base not in grammar.BUILT_IN and slot not in grammar.BUILT_IN
+        in_list = base not in reading.BUILT_IN and slot not in reading.BUILT_IN
         return f"<{self.section}_{base}>" if in_list else super()._draw(slot)
 
 
 def _word_lists() -> Iterator[tuple[str, list[str]]]:
     """Every word list of the grammar, by the name that stands for it."""
     yield "<small>", grammar.SMALL
-    for section in grammar.SECTIONS:
-        for name, entries in grammar.load_section(section).lists.items():
+    for section in reading.SECTIONS:
+        for name, entries in reading.load_section(section).lists.items():
             yield f"<{section}_{name}>", entries
-    for name, entries in grammar.load_reactions()[0].items():
-        base = name[:-2] if name[:-2] in grammar.REACTION_LISTS else name
+    for name, entries in reading.load_reactions()[0].items():
+        base = name[:-2] if name[:-2] in reading.REACTION_LISTS else name
         yield f"<reaction_{base}>", entries
 
 
@@ -154,31 +154,31 @@ def _choices(parts: list) -> int:
 
 def _outlines(rng: random.Random, most: int) -> Iterator[str]:
     """Each pattern that the corpus uses, five times for every way to render it but at most `most`, its lists unfilled."""
-    jobs: list[tuple[list, str, grammar.Event, dict[str, str]]] = []
+    jobs: list[tuple[list, str, reading.Event, dict[str, str]]] = []
     leads: set[int] = set()
-    for section in grammar.SECTIONS:
-        world = grammar.load_section(section)
+    for section in reading.SECTIONS:
+        world = reading.load_section(section)
         for event in (*world.events, *world.anywhere.values()):
             lines = [line for kind, found in event.lines.items() if not kind.endswith("*") for line in found]
             jobs += [(line, section, event, {}) for line in lines]
             leads |= {id(line) for line in event.lines.get("l", ())}
     for section in pages.SHORT_SECTIONS:
         for late in (False, True):
-            for tone, lines in grammar.load_shorts(section, late).items():
-                jobs += [(line, section, grammar.Event("short", tone), {}) for line in lines]
-    for section in grammar.SECTIONS:
-        for (tone, kind), lines in grammar.load_named(section).items():
+            for tone, lines in reading.load_shorts(section, late).items():
+                jobs += [(line, section, reading.Event("short", tone), {}) for line in lines]
+    for section in reading.SECTIONS:
+        for (tone, kind), lines in reading.load_named(section).items():
             jobs += [
-                (line, section, grammar.Event("named", tone, {"kind": kind} if kind else {}), {}) for line in lines
+                (line, section, reading.Event("named", tone, {"kind": kind} if kind else {}), {}) for line in lines
             ]
-    markers = {name: f"<reaction_{name}>" for name in grammar.REACTION_LISTS}
+    markers = {name: f"<reaction_{name}>" for name in reading.REACTION_LISTS}
     markers |= {f"{name}2": marker for name, marker in markers.items()}
-    frames = grammar.load_reactions()[1]
-    jobs += [(line, "town", grammar.Event("reaction", "neutral"), markers) for line in frames["r"] + frames["r+"]]
-    for kind, lines in grammar.load_questions().items():
+    frames = reading.load_reactions()[1]
+    jobs += [(line, "town", reading.Event("reaction", "neutral"), markers) for line in frames["r"] + frames["r+"]]
+    for kind, lines in reading.load_questions().items():
         for line in lines:
             for _ in range(min(most, 5 * _choices(line))):
-                question = grammar.render(line, _Outline("town", grammar.Event("question", "neutral"), "train", rng))
+                question = grammar.render(line, _Outline("town", reading.Event("question", "neutral"), "train", rng))
                 yield question
                 yield from (f"{question} {label}." for label in CHOICES.get(kind, ()))
     for line, section, event, given in jobs:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from ...base.run import Run
 from ...data.instructions import load_in_the_wild, load_instructions, of_tasks, pick
-from ...gazette.grammar import SECTIONS, draw_record, write_item
+from ...gazette.grammar import draw_record, write_item
+from ...gazette.reading import SECTIONS
 from ...gazette.tasks import COLUMNS, TONES, phrasings
 from ...measure.evaluation import declines, evaluate, follows, normalise
 from ...measure.memory import parameters

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ...gazette.grammar import SECTIONS
+from ...gazette.reading import SECTIONS
 from ...measure.losses import held_out_news, perplexity
 from ...methods.sft import train
 from ...models.four_bits import QUANTIZATIONS
