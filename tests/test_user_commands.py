@@ -19,6 +19,7 @@ from course_lib.base.errors import CourseError
 from course_lib.measure.evaluation import Result
 from course_lib.models import identity
 from course_lib.workshop import cli, colab, notebooks, pretrain
+from course_lib.workshop.base_recipe import Recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -96,7 +97,7 @@ def test_pretraining_takes_no_folder_that_holds_other_things(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine").write_text("x")
     with pytest.raises(CourseError, match="holds other things"):
-        pretrain.pretrain(pretrain.Recipe(), tmp_path)
+        pretrain.pretrain(Recipe(), tmp_path)
     assert (tmp_path / "model" / "mine").exists()
 
 

@@ -53,11 +53,12 @@ def add(command) -> None:
 
 
 def _pretrain(options) -> None:
-    from .. import pretrain
+    from ..base_recipe import Recipe
+    from ..pretrain import pretrain
 
-    seed, make = options.seed, pretrain.Recipe
-    recipe = make.of(int(options.tokens), seed=seed) if options.tokens else make(seed=seed)
-    folder = pretrain.pretrain(
+    seed = options.seed
+    recipe = Recipe.of(int(options.tokens), seed=seed) if options.tokens else Recipe(seed=seed)
+    folder = pretrain(
         recipe, options.folder, minutes=options.minutes, compile_model=not options.no_compile,
         progress=lambda text: print(text, flush=True),
     )  # fmt: skip
