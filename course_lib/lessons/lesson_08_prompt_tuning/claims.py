@@ -7,7 +7,7 @@ import re
 from ...measure.statistics import Interval, difference_interval, mean_interval
 from ..claims import percent, points, printed
 from ..reference import real, runs
-from .experiments import ITEMS, LESSON, OTHER_RATES, RATE, RATES, STARTS, TOKENS
+from .setting import ITEMS, LESSON, OTHER_RATES, RATE, RATES, STARTS, TOKENS
 
 
 def _of(part: str, **wanted) -> list[dict]:

@@ -25,18 +25,21 @@ from ...measure.losses import forgetting
 from ...measure.memory import checkpoint_bytes, parameters, peak_memory
 from ...models.generation import chat_prompt, generate
 from ...models.load import load_model
+from .findings import board
 from .setting import (
     BATCH,
     EVERY,
     GRID,
     HALF,
     ITEMS,
+    LAYOUTS,
     LONG,
     MAIN,
     METHODS,
     MORE_SEEDS,
     NEWS,
     ONE_SEED_RATE,
+    PROMPT,
     RATES,
     SECOND_GRID,
     SEEDS,
@@ -132,14 +135,6 @@ def control_job(method: str, rate: float, seed: int) -> dict:
     return bits(run.model, run.tokenizer, test_rows(count=SOME)) | cost_of(run)
 
 
-LAYOUTS = {  # an example in the prompt, and the item that is asked about
-    "examples": ("{input}\nAnswer: {output}", "{input}\nAnswer:"),
-    "examples as desk notes": ("{input}\nDesk note. Tone: {output}", "{input}\nDesk note. Tone:"),
-    "desk note": ("", "{input}\nDesk note. Tone:"),
-}
-PROMPT = "desk note"  # the form in which the base has read labels
-
-
 def shots(seed: int, each: int = 2) -> list[dict]:
     """Solved examples for a prompt: `each` of every label, from the seed's training rows, in random order."""
     import random
@@ -230,8 +225,6 @@ def cost_job(methods: Sequence[str] = METHODS, repeats: int = 12) -> dict:
 
 def board_job() -> dict:
     """The scoreboard's reference rows, from the runs above."""
-    from .findings import board
-
     return board()
 
 

@@ -68,6 +68,12 @@ RATES: dict[tuple[str, str], float] = {
     ("tone", "prefix tuning"): 3e-2,
     ("tone", "prompt tuning"): 1e-1,
 }
+LAYOUTS = {  # an example in the prompt, and the item that is asked about
+    "examples": ("{input}\nAnswer: {output}", "{input}\nAnswer:"),
+    "examples as desk notes": ("{input}\nDesk note. Tone: {output}", "{input}\nDesk note. Tone:"),
+    "desk note": ("", "{input}\nDesk note. Tone:"),
+}
+PROMPT = "desk note"  # the form in which the base has read labels
 
 
 # ------------------------------------------------------------------ data
