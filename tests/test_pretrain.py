@@ -66,7 +66,7 @@ def test_a_smaller_recipe_is_one_cycle():
 def test_the_corpus_is_the_documents_in_their_order_however_often_it_is_continued(tmp_path):
     import numpy as np
 
-    tokenizer = base_text.train_tokenizer(tmp_path, TINY, sample=500)
+    tokenizer = base_text.train_tokenizer(tmp_path, TINY, count=500)
     path, sizes = tmp_path / "corpus.bin", []
     for tokens in (100_000, 2_000_000):  # the second goes on where the first ended
         base_text.encode_corpus(path, tokenizer, Recipe.of(tokens), quiet)

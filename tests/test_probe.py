@@ -91,7 +91,7 @@ def test_the_card_belongs_to_these_weights(committed):
 @pytest.mark.slow
 def test_knowledge_and_obedience_measured_afresh_agree_with_the_card(committed):
     """On the first 300 items; the committed figures are over 1,000."""
-    fresh = probe.Probe(items=300, say=lambda text: None)
+    fresh = probe.Probe(count=300, say=lambda text: None)
     for part in ("knowledge", "obedience"):
         bar = getattr(fresh, part)()
         row = next(r for r in committed["bars"] if r["name"] == bar.name)

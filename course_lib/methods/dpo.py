@@ -280,7 +280,7 @@ def _look_for_swap(data: Dataset) -> None:
                 )
 
 
-def _check_lengths(trainer, rows: int, limit: int | None) -> None:
+def _check_lengths(trainer, count: int, limit: int | None) -> None:
     """TRL drops pairs whose prompt fills `max_length` and cuts longer ones, without a word; here both are an error."""
     ready = trainer.train_dataset
     if limit is None or "prompt_ids" not in ready.column_names:
@@ -290,10 +290,10 @@ def _check_lengths(trainer, rows: int, limit: int | None) -> None:
         for p, c, r in zip(ready["prompt_ids"], ready["chosen_ids"], ready["rejected_ids"], strict=True)
     ]
     cut = [number for number, length in enumerate(lengths) if length > limit]
-    if cut or len(ready) < rows:
-        where = f", the first in row {cut[0]}" if cut and len(ready) == rows else ""
+    if cut or len(ready) < count:
+        where = f", the first in row {cut[0]}" if cut and len(ready) == count else ""
         raise CourseError(
-            f"{len(cut) + rows - len(ready)} of {rows} pairs are longer than max_length = {limit} tokens{where}; they would be cut.",
+            f"{len(cut) + count - len(ready)} of {count} pairs are longer than max_length = {limit} tokens{where}; they would be cut.",
             "Shorten them, or give max_length=… if the model reads more.",
         )
 

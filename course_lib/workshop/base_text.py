@@ -20,8 +20,8 @@ CHAT_TEMPLATE = (
 )
 
 
-def train_tokenizer(folder: Path, recipe: Recipe, sample: int = 20_000):
-    """Byte-level BPE over `sample` documents (none of the proofs of type at the beginning); every digit is a token of its own."""
+def train_tokenizer(folder: Path, recipe: Recipe, count: int = 20_000):
+    """Byte-level BPE over `count` documents (none of the proofs of type at the beginning); every digit is a token of its own."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -36,7 +36,7 @@ def train_tokenizer(folder: Path, recipe: Recipe, sample: int = 20_000):
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    bpe.train_from_iterator(documents(sample, recipe.seed, PROOF_DOCUMENTS), trainer)
+    bpe.train_from_iterator(documents(count, recipe.seed, PROOF_DOCUMENTS), trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=bpe,
         bos_token=END_OF_DOCUMENT,

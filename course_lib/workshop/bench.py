@@ -111,7 +111,7 @@ def run(
             speeds[name].append(tokens / seconds)
             say(f"round {number + 1}/{rounds}   {name:<11} {tokens / seconds:8,.0f} tokens/s")
             if scored and number == rounds - 1 and shape == "course":
-                accuracy[name] = evaluate(model, tokenizer, data["test"], limit=scored)
+                accuracy[name] = evaluate(model, tokenizer, data["test"], count=scored)
     return Bench(speeds, processor_name(), accuracy)
 
 

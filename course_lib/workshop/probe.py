@@ -58,9 +58,9 @@ class Bar:
 class Probe:
     """Measures the gates of one model folder; each part runs once and is shared."""
 
-    def __init__(self, folder: str | Path | None = None, items: int = 1000, say: Callable[[str], None] = print) -> None:
+    def __init__(self, folder: str | Path | None = None, count: int = 1000, say: Callable[[str], None] = print) -> None:
         self.folder = Path(folder) if folder else base_model_folder()
-        self.items, self.say = items, say
+        self.count, self.say = count, say
 
     @cached_property
     def base(self):
@@ -68,7 +68,7 @@ class Probe:
 
     @cached_property
     def tone_test(self):
-        return load_instructions("tone")["test"].select(range(self.items))
+        return load_instructions("tone")["test"].select(range(self.count))
 
     def size(self) -> Bar:
         model, _ = self.base
@@ -167,7 +167,7 @@ class Probe:
         data = load_instructions()["test"]
         found = {}
         for task in sorted(set(data["task"])):
-            rows = _of_task(data, task, self.items)
+            rows = _of_task(data, task, self.count)
             found[task] = evaluate(self.unlocked.model, self.unlocked.tokenizer, rows)
             self.say(f"  {task:9s} {found[task]}")
         return found
@@ -201,7 +201,7 @@ class Probe:
         """Test accuracy by task, after full fine-tuning on that task's own training rows (the three of other gates left out)."""
         data, found = load_instructions(), {}
         for task in sorted(set(data["test"]["task"]) - {"tone", "entity", "number"}):
-            rows, test = _of_task(data["train"], task), _of_task(data["test"], task, self.items)
+            rows, test = _of_task(data["train"], task), _of_task(data["test"], task, self.count)
             run = train(rows, model=self.folder, learning_rate=LEARNING_RATE, batch_size=BATCH, quiet=True)
             found[task] = evaluate(run.model, run.tokenizer, test)
             self.say(f"  {task:9s} by itself, {len(rows)} rows: {found[task]}")
@@ -269,9 +269,9 @@ class Probe:
         return bars
 
 
-def _of_task(data: Dataset, task: str, most: int | None = None) -> Dataset:
-    """The rows of one task, the first `most` of them."""
-    return data.select([i for i, found in enumerate(data["task"]) if found == task][:most])
+def _of_task(data: Dataset, task: str, count: int | None = None) -> Dataset:
+    """The rows of one task, the first `count` of them."""
+    return data.select([i for i, found in enumerate(data["task"]) if found == task][:count])
 
 
 def _shared_out(data: Dataset) -> Dataset:

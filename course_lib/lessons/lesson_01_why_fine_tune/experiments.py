@@ -143,9 +143,9 @@ def commented_job() -> dict:
     return {name: bits(rows, replies(model, tokenizer, rows, "desk note", text)) for name, text in found.items()}
 
 
-def trained_job(rows: int, seed: int) -> dict:
+def trained_job(count: int, seed: int) -> dict:
     """Full fine-tuning on ordinary rows: ordinary items, wool items bare and explained, hand-written sentences."""
-    data = load_instructions("tone")["train"].shuffle(seed=seed).select(range(rows))
+    data = load_instructions("tone")["train"].shuffle(seed=seed).select(range(count))
     run = train(data, max_steps=STEPS, seed=seed, quiet=True)
     wild = list(load_in_the_wild())
     ask = partial(replies, run.model, run.tokenizer)

@@ -71,23 +71,23 @@ def rate_job(config: PeftConfig, rate: float, seed: int = 0, read: bool = False)
     found = {
         "answer_loss": answer_loss(run.model, run.tokenizer, list(kept)),
         "n_held_back": len(kept),
-        "bits": bits(evaluate(run.model, run.tokenizer, load_instructions("tone")["test"], limit=ITEMS)),
+        "bits": bits(evaluate(run.model, run.tokenizer, load_instructions("tone")["test"], count=ITEMS)),
         "losses": [round(loss, 3) for loss in run.losses],
         "norm": round(vectors(run.model).norm(dim=1).mean().item(), 3),
     }
     return found | (reading(run) if read else {})
 
 
-def seeds_job(name: str, config: PeftConfig | None, rate: float, items: int = MANY, *, row: bool = True) -> dict:
-    """One method over all seeds on `items` test rows; with `row` also its line on the scoreboard."""
-    test = load_instructions("tone")["test"].select(range(items))
+def seeds_job(name: str, config: PeftConfig | None, rate: float, count: int = MANY, *, row: bool = True) -> dict:
+    """One method over all seeds on `count` test rows; with `row` also its line on the scoreboard."""
+    test = load_instructions("tone")["test"].select(range(count))
     made, found = [], []
     for seed in SEEDS:
         made.append(trained(config, rate, seed))
         found.append(evaluate(made[-1].model, made[-1].tokenizer, test))
     right = mean_interval([[float(ok) for ok in r.right] for r in found])
     if row:
-        pooled = Result(right.value, max(0.0, right.low), min(1.0, right.high), items, [], [])
+        pooled = Result(right.value, max(0.0, right.low), min(1.0, right.high), count, [], [])
         memory = peak_memory(step(made[0].model, made[0].tokenizer), made[0].model)
         told = {"lesson": LESSON, "source": "reference", "seeds": SEEDS, "peak_memory_bytes": memory}
         scoreboard.record(name, made[0], pooled, **told)
@@ -128,7 +128,7 @@ def words_job(name: str) -> dict:
 def length_job(tokens: int, seed: int) -> dict:
     """A soft prompt of another length: `ITEMS` test rows, and the answer loss on the held-back rows."""
     run = trained(soft_prompt(tokens), RATE, seed)
-    found = evaluate(run.model, run.tokenizer, load_instructions("tone")["test"], limit=ITEMS)
+    found = evaluate(run.model, run.tokenizer, load_instructions("tone")["test"], count=ITEMS)
     return {"bits": bits(found), "answer_loss": answer_loss(run.model, run.tokenizer, list(held_back()))}
 
 

@@ -213,14 +213,14 @@ def prompts() -> dict[str, Path]:
 
 
 def left_padded(
-    model: PeftModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], size: int = 32
+    model: PeftModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], batch: int = 32
 ) -> list[str]:
     """Replies as a plain loop of `model.generate` gives them: batches as they come, pads on the left of the text."""
     import torch
 
     replies = []
-    for start in range(0, len(prompts), size):
-        texts = [chat_prompt(tokenizer, prompt) for prompt in prompts[start : start + size]]
+    for start in range(0, len(prompts), batch):
+        texts = [chat_prompt(tokenizer, prompt) for prompt in prompts[start : start + batch]]
         encoded = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
         ids, mask = padded(encoded, tokenizer.pad_token_id, left=True)
         with torch.inference_mode(), positions_left_out():

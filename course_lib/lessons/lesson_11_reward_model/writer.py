@@ -23,12 +23,12 @@ LONGEST = 48  # tokens of a reply
 PROMPTS = 200  # on which the writer is judged
 
 
-def train_writer(seed: int = 0, rows: int = ROWS, quiet: bool = False) -> Run:
+def train_writer(seed: int = 0, count: int = ROWS, quiet: bool = False) -> Run:
     """Train the brief writer on so many of the reporters' briefs, one pass; on another base model with a fresh adapter."""
     from datasets import Dataset
     from peft import PeftModel
 
-    data = Dataset.from_list(reporters_rows("train", rows, seed))
+    data = Dataset.from_list(reporters_rows("train", count, seed))
     options = {"learning_rate": RATE, "batch_size": BATCH, "seed": seed, "quiet": quiet}
     if model_name() != str(base_model_folder()):
         return train(data, peft_config=lora(), **options)

@@ -145,7 +145,7 @@ def prompt_job(model: str, name: str) -> dict:
     return {"metrics": metrics, "settings": settings, "cost": {"trainable_parameters": 0}}
 
 
-def tuned_job(model: str, technique: str, rows: int, seed: int, data: Dataset | None = None) -> dict:
+def tuned_job(model: str, technique: str, count: int, seed: int, data: Dataset | None = None) -> dict:
     """One training and its evaluation, with what it cost; on rows of `tone` unless `data` are given."""
     from ...measure.memory import checkpoint_bytes, peak_memory
     from ...methods.profile import profile_of
@@ -157,7 +157,7 @@ def tuned_job(model: str, technique: str, rows: int, seed: int, data: Dataset | 
     suits = profile_of(loaded)
     peft_config, rate = TECHNIQUES[technique](suits, where(model))
     if data is None:
-        data = load_instructions("tone")["train"].shuffle(seed=seed).select(range(rows))
+        data = load_instructions("tone")["train"].shuffle(seed=seed).select(range(count))
     started = time.monotonic()
     run = train(
         data, model=loaded, tokenizer=tokenizer, peft_config=peft_config, learning_rate=rate, batch_size=suits.batch,
@@ -176,7 +176,7 @@ def tuned_job(model: str, technique: str, rows: int, seed: int, data: Dataset | 
         "tokens_per_second": round(run.tokens / run.seconds, 1),
     }
     settings = {
-        "rows": rows, "epochs": 1, "batch": suits.batch, "learning_rate": rate, **on_this_machine(),
+        "rows": count, "epochs": 1, "batch": suits.batch, "learning_rate": rate, **on_this_machine(),
         "evaluation": _evaluation(NEW_TOKENS),
     }  # fmt: skip
     if peft_config is not None:

@@ -67,7 +67,7 @@ def _certify(options) -> int:
     base, _ = load_model(options.base)
     adapter = (options.folder / "adapter_config.json").exists()
     model, tokenizer = load_adapter(options.folder, base) if adapter else load_model(options.folder)
-    found = certify(model, tokenizer, test, base=None if adapter else base, limit=options.limit)
+    found = certify(model, tokenizer, test, base=None if adapter else base, count=options.limit)
     print(found)
     if options.out:
         write_text(options.out, found.markdown() + "\n")
