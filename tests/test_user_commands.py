@@ -20,6 +20,7 @@ from course_lib.measure.evaluation import Result
 from course_lib.models import identity
 from course_lib.workshop import cli, colab, notebooks, pretrain
 from course_lib.workshop.base_recipe import Recipe
+from course_lib.workshop.commands import lessons
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -108,9 +109,9 @@ def test_an_interrupted_command_and_a_failing_disk_are_one_or_two_lines(monkeypa
 
         return run
 
-    monkeypatch.setattr(cli, "_doctor", stop(KeyboardInterrupt()))
+    monkeypatch.setattr(lessons, "_doctor", stop(KeyboardInterrupt()))
     assert cli.main(["doctor"]) == 130 and capsys.readouterr().err == "Stopped.\n"
-    monkeypatch.setattr(cli, "_doctor", stop(PermissionError(13, "Permission denied", "runs/x")))
+    monkeypatch.setattr(lessons, "_doctor", stop(PermissionError(13, "Permission denied", "runs/x")))
     assert cli.main(["doctor"]) == 1 and capsys.readouterr().err.startswith("runs/x: Permission denied.")
 
 
