@@ -76,14 +76,6 @@ def agreement_possible(rows: list[dict], bias: float = BIAS, tau: float = TAU) -
     return mean(max(p, 1 - p) for p in chances)
 
 
-def kappa(first: list[str], second: list[str]) -> float:
-    """Cohen's kappa (1960, Educational and Psychological Measurement 20:37): agreement beyond what chance would give."""
-    n = len(first)
-    seen = sum(a == b for a, b in zip(first, second, strict=True)) / n
-    chance = sum(first.count(c) * second.count(c) for c in set(first) | set(second)) / n**2
-    return 1.0 if chance == 1 else (seen - chance) / (1 - chance)
-
-
 # ------------------------------------------------------------------ reward models
 
 
