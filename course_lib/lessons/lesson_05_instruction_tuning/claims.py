@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import mean
 
 from ...measure.statistics import difference_interval, mean_interval
+from ..claims import signed
 from ..reference import runs
 from .experiments import SIZES, by_training
 
@@ -17,10 +18,6 @@ def _of(part: str) -> list[dict]:
 
 def _share(trained: bool) -> dict[str, float]:
     return by_training(runs(LESSON), "right", trained)
-
-
-def _signed(value: float) -> str:
-    return f"{100 * value:+.0f}".replace("-", "−")
 
 
 def in_a_word() -> str:
@@ -86,7 +83,9 @@ def new_tasks() -> str:
             sides.append([r["metrics"]["right"] for r in sorted(rows, key=lambda r: r["key"]["task"])])
         value, low, high = difference_interval(*sides)
         assert low < 0 < value
-        told.append(f"{_signed(value)} points with {size} examples ({_signed(low)} to {_signed(high)} over six tasks)")
+        told.append(
+            f"{signed(100 * value, 0)} points with {size} examples ({signed(100 * low, 0)} to {signed(100 * high, 0)} over six tasks)"
+        )
     return f"The tuned start is ahead by {' and '.join(told)}".replace("by +", "by ").replace("and +", "and ")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...measure.statistics import difference_interval
+from ..claims import signed
 from ..reference import runs
 from .experiments import LESSON, RATES
 
@@ -15,10 +16,6 @@ def _bits(method: str) -> list[list[int]]:
     return [[int(bit) for bit in r["metrics"]["bits"]] for r in _of("compare", method=method)]
 
 
-def _signed(value: float) -> str:
-    return f"{100 * value:+.1f}".replace("-", "−")
-
-
 def lora_equals_full() -> str:
     """The headline: three seeds, six hundred items, paired."""
     lora, full = _bits("LoRA"), _bits("full fine-tuning")
@@ -27,7 +24,7 @@ def lora_equals_full() -> str:
     shares = [100 * sum(map(sum, bits)) / sum(map(len, bits)) for bits in (lora, full)]
     return (
         f"Over three seeds LoRA of rank 8 is right in {shares[0]:.1f} % and full fine-tuning in {shares[1]:.1f} %; the "
-        f"difference is {_signed(found.value)} points ({_signed(found.low)} to {_signed(found.high)})."
+        f"difference is {signed(100 * found.value, 1)} points ({signed(100 * found.low, 1)} to {signed(100 * found.high, 1)})."
     )
 
 
