@@ -17,6 +17,7 @@ from ..base.processes import share_of
 from ..base.quiet import hushed
 from ..data.pairs import first_of
 from ..measure.memory import parameters
+from ..models.generation import ROW_TOKENS
 from .arguments import check_values
 from .guard import dropout_off
 from .run import attach, common_settings, fit, folder_for, has_adapter, joined, resolve, schedule
@@ -179,7 +180,7 @@ def dpo_config(output_dir: str | os.PathLike, **arguments: Any):
 
     settings = common_settings(output_dir) | {
         "warmup_steps": 0.1,
-        "max_length": 512,
+        "max_length": ROW_TOKENS,
         "disable_dropout": True,
         "logging_steps": 1,
         "logging_first_step": True,

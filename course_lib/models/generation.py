@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 BATCH_TOKENS = 12_000  # prompt tokens, padding included, in one batch of generation
+ROW_TOKENS = 512  # of a training row, where nothing else is asked for and the context holds them
 
 
 def turns(tokenizer: PreTrainedTokenizerBase, prompt: str | Sequence[dict]) -> list[dict]:
