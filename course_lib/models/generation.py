@@ -184,6 +184,15 @@ def padded(rows: Sequence[Sequence[int]], pad: int, *, left: bool = False):
     return ids, mask
 
 
+def padded_examples(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], pad: int):
+    """Examples (token ids given, token ids of the answer) as ids, mask and labels, padded on the right; only answers have labels."""
+    ids, mask = padded([[*given, *said] for given, said in pairs], pad)
+    labels = ids.masked_fill(mask == 0, -100)
+    for row, (given, _) in enumerate(pairs):
+        labels[row, : len(given)] = -100
+    return ids, mask, labels
+
+
 def has_virtual_tokens(model) -> bool:
     config = getattr(model, "active_peft_config", None)
     return bool(config is not None and config.is_prompt_learning)

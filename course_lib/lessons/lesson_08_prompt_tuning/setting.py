@@ -12,7 +12,7 @@ from ...measure.evaluation import Result, result
 from ...measure.losses import label_offered
 from ...methods.sft import train
 from ...models.adapters import ADAPTER, save_adapter
-from ...models.generation import chat_prompt, encode_exchange, generate, padded, positions_left_out
+from ...models.generation import chat_prompt, encode_exchange, generate, padded, padded_examples, positions_left_out
 from ...models.identity import base_model_folder, model_name
 from ...models.load import load_model
 
@@ -105,12 +105,8 @@ def step(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Callable
     import torch.nn.functional as F
 
     pairs = [encode_exchange(tokenizer, prompt_text(row), row["output"]) for row in rows(0, count=BATCH)]
-    ids, mask = padded([prompt + answer for prompt, answer in pairs], tokenizer.pad_token_id)
-    labels = torch.full_like(ids, -100)
-    for row, (prompt, answer) in enumerate(pairs):
-        labels[row, len(prompt) : len(prompt) + len(answer)] = torch.tensor(answer)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-5)
-    ids, mask, labels = (t.to(model.device) for t in (ids, mask, labels))
+    ids, mask, labels = (t.to(model.device) for t in padded_examples(pairs, tokenizer.pad_token_id))
 
     def one() -> None:
         optimizer.zero_grad(set_to_none=True)

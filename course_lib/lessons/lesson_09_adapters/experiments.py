@@ -18,7 +18,7 @@ from ...data.instructions import load_instructions, prompt_text
 from ...measure.evaluation import evaluate
 from ...measure.losses import answer_loss
 from ...methods.sft import train
-from ...models.generation import encode_exchange, padded
+from ...models.generation import encode_exchange, padded_examples
 from ...models.houlsby import HoulsbyConfig
 from ...models.load import load_model
 from ..reference import runs
@@ -130,10 +130,7 @@ def batch_loss(model: PreTrainedModel, pairs: list[tuple[list[int], list[int]]],
     """Mean cross-entropy of the answers' tokens: rows padded on the right, prompts not counted."""
     import torch.nn.functional as F
 
-    ids, mask = padded([given + said for given, said in pairs], pad)
-    labels = ids.clone()
-    for row, (given, said) in enumerate(pairs):
-        labels[row, : len(given)] = labels[row, len(given) + len(said) :] = -100
+    ids, mask, labels = padded_examples(pairs, pad)
     logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1]
     return F.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten())
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...base.errors import CourseError
-from ...base.hardware import attention_for, bf16_wins
+from ...base.hardware import attention_for, bf16_wins, processor
 from ...base.jsonl import write_jsonl
 from ...data.instructions import load_instructions
 from ...measure.real_column import MODELS, interval, runs, runs_file
@@ -243,16 +242,8 @@ def _machine() -> dict:
     import torch
 
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
         "versions": {name: version(name).partition("+")[0] for name in PACKAGES},
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
