@@ -20,6 +20,11 @@ def _share(trained: bool) -> dict[str, float]:
     return by_training(runs(LESSON), "right", trained)
 
 
+def _signed(share: float) -> str:
+    """A difference of shares, in whole points."""
+    return signed(100 * share, 0)
+
+
 def in_a_word() -> str:
     """The three promises in the lesson's claim."""
     assert mean(_share(False).values()) > 0.4 and mean(m["refused_legal"] for m in _of("tuned")) > 0.9
@@ -83,9 +88,7 @@ def new_tasks() -> str:
             sides.append([r["metrics"]["right"] for r in sorted(rows, key=lambda r: r["key"]["task"])])
         value, low, high = difference_interval(*sides)
         assert low < 0 < value
-        told.append(
-            f"{signed(100 * value, 0)} points with {size} examples ({signed(100 * low, 0)} to {signed(100 * high, 0)} over six tasks)"
-        )
+        told.append(f"{_signed(value)} points with {size} examples ({_signed(low)} to {_signed(high)} over six tasks)")
     return f"The tuned start is ahead by {' and '.join(told)}".replace("by +", "by ").replace("and +", "and ")
 
 

@@ -16,6 +16,11 @@ def _bits(method: str) -> list[list[int]]:
     return [[int(bit) for bit in r["metrics"]["bits"]] for r in _of("compare", method=method)]
 
 
+def _signed(share: float) -> str:
+    """A difference of shares, in points."""
+    return signed(100 * share, 1)
+
+
 def lora_equals_full() -> str:
     """The headline: three seeds, six hundred items, paired."""
     lora, full = _bits("LoRA"), _bits("full fine-tuning")
@@ -24,7 +29,7 @@ def lora_equals_full() -> str:
     shares = [100 * sum(map(sum, bits)) / sum(map(len, bits)) for bits in (lora, full)]
     return (
         f"Over three seeds LoRA of rank 8 is right in {shares[0]:.1f} % and full fine-tuning in {shares[1]:.1f} %; the "
-        f"difference is {signed(100 * found.value, 1)} points ({signed(100 * found.low, 1)} to {signed(100 * found.high, 1)})."
+        f"difference is {_signed(found.value)} points ({_signed(found.low)} to {_signed(found.high)})."
     )
 
 

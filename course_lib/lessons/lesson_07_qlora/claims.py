@@ -22,6 +22,10 @@ def _tuned(base: str) -> dict[int, dict]:
     return {r["key"]["seed"]: r["metrics"] for r in runs(LESSON, part="tuning", base=base)}
 
 
+def _signed(points: float) -> str:
+    return signed(points, 1)
+
+
 def four_bits_read() -> str:
     """Perplexity in blocks of 64."""
     nf4, int4, fp4 = (_rise(kind) for kind in ("NF4", "INT4", "FP4"))
@@ -43,7 +47,7 @@ def qlora_below_lora() -> str:
     nf4, full = ([[int(b) for b in m["bits"]] for m in _tuned(base).values()] for base in ("nf4", "float32"))
     found = [100 * v for v in difference_interval(nf4, full)]
     assert found[1] < 0 < found[2] and all(sum(a) < sum(b) for a, b in zip(nf4, full, strict=True))
-    return f"QLoRA is {-found[0]:.1f} points below LoRA ({signed(found[1], 1)} to {signed(found[2], 1)}). In each of the three seeds it is the lower one"
+    return f"QLoRA is {-found[0]:.1f} points below LoRA ({_signed(found[1])} to {_signed(found[2])}). In each of the three seeds it is the lower one"
 
 
 def in_the_claim() -> str:
@@ -62,7 +66,7 @@ def fp4_and_the_control() -> str:
         base: [100 * (m["right"] - lora[seed]["right"]) for seed, m in _tuned(base).items()] for base in ("fp4", HALF)
     }
     assert all(gap < -2 for gap in gaps["fp4"]) and all(abs(gap) < 1 for gap in gaps[HALF])
-    first, second = ([signed(gap, 1) for gap in gaps[base]] for base in ("fp4", HALF))
+    first, second = ([_signed(gap) for gap in gaps[base]] for base in ("fp4", HALF))
     level = second[1].lstrip("+")
     return (
         f"FP4 costs more ({first[0]} and {first[1]} points on the same items). The adapter's bfloat16 costs nothing: that control "
