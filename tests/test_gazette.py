@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from course_lib.gazette import corpus, desk, grammar, pages, reading, renaming, tasks
+from course_lib.gazette import corpus, desk, grammar, pages, reading, records, renaming, tasks
 from course_lib.gazette.gold import gold_score
 
 
@@ -66,10 +66,10 @@ def test_health_has_urgencies_and_courts_have_outcomes():
 
 def test_held_out_names_and_the_withheld_section_never_reach_the_corpus():
     text = "\n".join(text for start in (0, 1_000_000) for text in corpus.documents(6000, seed=0, start=start))
-    held_out = grammar.names("heldout")
+    held_out = records.names("heldout")
     for part in ("surname", "stem", "town", "venue_name"):
         leaked = [n for n in held_out[part] if re.search(rf"\b{re.escape(n)}\b(?! \w*(?:side|field))", text)]
-        allowed = {w for n in grammar.names("train")[part] for w in n.split()}
+        allowed = {w for n in records.names("train")[part] for w in n.split()}
         assert not [n for n in leaked if n not in allowed], leaked
     wool = reading.load_section(reading.WITHHELD)
     assert not any(event.name in text for event in wool.events)
@@ -77,7 +77,7 @@ def test_held_out_names_and_the_withheld_section_never_reach_the_corpus():
 
 def test_recast_gives_every_name_one_new_one_and_touches_nothing_else():
     text = "TARNHAM, Monday - An Oakmere baker, Kwame Sorensen, left Tarnham. Sorensen is 40.\nName: Kwame Sorensen\nTown: Tarnham"
-    printed = grammar.names("train")
+    printed = records.names("train")
     assert "Tarnham" in printed["town"] and "Sorensen" in printed["surname"] and "Oakmere" in printed["stem"]
     new = renaming.recast(random.Random(0), text)
     town, stem, surname = re.fullmatch(
@@ -90,14 +90,14 @@ def test_recast_gives_every_name_one_new_one_and_touches_nothing_else():
 
 def test_no_coined_name_is_a_held_out_one():
     _, kept = renaming._printed_names()
-    held_out = grammar.names("heldout")["surname"][0]
+    held_out = records.names("heldout")["surname"][0]
     assert held_out in kept
     drawn = iter([held_out, held_out, "Zorbel"])
     assert renaming.recast(random.Random(0), "Mr Sorensen", lambda rng, initial: next(drawn)) == "Mr Zorbel"
 
 
 def test_blends_mix_printed_and_made_up_parts_and_are_mostly_new():
-    rng, parts, printed = random.Random(0), grammar.names("train"), renaming._printed_names()[0]
+    rng, parts, printed = random.Random(0), records.names("train"), renaming._printed_names()[0]
     names = [renaming.blend(rng, initial) for initial in "bcdfghklmnoprstuvw" for _ in range(100)]
     assert all(name[0].isupper() and name[1:].islower() for name in names)
     assert [name[0].lower() for name in names[::100]] == list("bcdfghklmnoprstuvw")
@@ -117,7 +117,7 @@ def test_unknown_slot_names_file_and_line(tmp_path, monkeypatch):
 
 
 def test_render_chooses_and_agrees():
-    record = grammar.draw_record("business", random.Random(0))
+    record = records.draw_record("business", random.Random(0))
     seen = {grammar.render(reading.compile_pattern("[x|b[c|d]] a(n) [egg|hat]"), record) for _ in range(100)}
     assert seen == {f"{x} {y}" for x in ("x", "bc", "bd") for y in ("an egg", "a hat")}
 
@@ -164,8 +164,8 @@ def test_splits_share_no_phrasing_no_entity_and_no_input(made):
 
 
 def test_half_of_the_training_rows_that_answer_with_names_have_new_ones(made):
-    printed = {name for part in ("surname", "stem", "town") for name in grammar.names("train")[part]}
-    printed |= set(grammar.names("train")["venue_name"])
+    printed = {name for part in ("surname", "stem", "town") for name in records.names("train")[part]}
+    printed |= set(records.names("train")["venue_name"])
     for split, low, high in (("train", 0.35, 0.55), ("validation", 1.0, 1.0), ("test", 1.0, 1.0)):
         rows = [r for r in made[split] if r["task"] == "entity"]
         assert all(r["output"] in r["input"] and r["output"] == r["label"] for r in rows)
@@ -305,7 +305,7 @@ def indexed(note):
 def test_an_opening_stands_before_or_behind_an_item_and_changes_only_its_first_letter():
     rng, places = random.Random(4), set()
     for _ in range(300):
-        item = grammar.write_item(grammar.draw_record(rng.choice(reading.SECTIONS), rng), more=rng.randint(0, 1))
+        item = grammar.write_item(records.draw_record(rng.choice(reading.SECTIONS), rng), more=rng.randint(0, 1))
         text = desk.opened(rng, item)
         at = text.lower().index(item.lead.lower())
         own = text[at : at + len(item.lead)]
@@ -394,7 +394,7 @@ def test_a_bad_line_of_the_named_sentences_or_questions_is_named(tmp_path, monke
 def test_answers_stand_in_the_text_with_their_unit_and_name_nobody_who_shares_the_news():
     rng, other_unit, shared = random.Random(10), 0, 0
     for _ in range(3000):
-        item = grammar.write_item(grammar.draw_record(rng.choice(reading.SECTIONS), rng), more=1)
+        item = grammar.write_item(records.draw_record(rng.choice(reading.SECTIONS), rng), more=1)
         known, raw = pages.answers(item), pages.facts(item)
         assert known.keys() <= raw.keys() and all(answer in item.text for answer in known.values())
         other_unit += "years" in raw and "years" not in known

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from course_lib.gazette import grammar, pages
+from course_lib.gazette import pages, records
 from course_lib.models.identity import base_model_folder, sha256
 from course_lib.workshop import probe, well_formed
 from course_lib.workshop.card import _value
@@ -47,7 +47,7 @@ def test_well_formed_accepts_print_and_rejects_shuffled_spliced_cut_and_unclosed
 
 
 def test_well_formed_does_not_mind_a_new_name_or_figure(check, printed):
-    towns = grammar.names("train")["town"]
+    towns = records.names("train")["town"]
     named = [(s, t) for s in printed if check(s) for t in towns if f" {t} " in s]
     assert len(named) > 10
     for sentence, town in named:

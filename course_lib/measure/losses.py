@@ -10,8 +10,9 @@ from ..base.errors import CourseError
 from ..base.paths import home
 from ..base.run import Run
 from ..data.instructions import asked
-from ..gazette.grammar import draw_record, write_item
+from ..gazette.grammar import write_item
 from ..gazette.reading import SECTIONS
+from ..gazette.records import draw_record
 from ..models.carriers import check_not_inside
 from ..models.generation import (
     context_of,

@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import Iterator
 
-from ..gazette import corpus, desk, grammar, pages, reading
+from ..gazette import corpus, desk, grammar, pages, reading, records
 from ..gazette.tasks import CHOICES
 
 
@@ -123,7 +123,7 @@ def _plain(words: list[str], at: int) -> Iterator[tuple[int, str]]:
     yield end, "N's" if words[end - 1].endswith(("'s", "'")) else "N"
 
 
-class _Outline(grammar.Record):
+class _Outline(records.Record):
     """A record whose word-list slots are filled with the lists' names, `<town_food>`, and its names with `<N>`; figures are drawn."""
 
     def _draw(self, slot: str) -> str:
@@ -138,7 +138,7 @@ class _Outline(grammar.Record):
 
 def _word_lists() -> Iterator[tuple[str, list[str]]]:
     """Every word list of the grammar, by the name that stands for it."""
-    yield "<small>", grammar.SMALL
+    yield "<small>", records.SMALL
     for section in reading.SECTIONS:
         for name, entries in reading.load_section(section).lists.items():
             yield f"<{section}_{name}>", entries

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 
 from ...data.instructions import load_in_the_wild, load_instructions, prompt_text
-from ...gazette.grammar import draw_record, write_reaction
+from ...gazette.grammar import write_reaction
 from ...gazette.reading import PATTERNS, TONES
+from ...gazette.records import draw_record
 from ...methods.sft import train
 from ...models.generation import generate
 from ...models.load import load_model

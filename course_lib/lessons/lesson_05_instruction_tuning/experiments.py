@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from ...base.run import Run
 from ...data.instructions import load_in_the_wild, load_instructions, of_tasks, pick
-from ...gazette.grammar import draw_record, write_item
+from ...gazette.grammar import write_item
 from ...gazette.reading import SECTIONS
+from ...gazette.records import draw_record
 from ...gazette.tasks import COLUMNS, TONES, phrasings
 from ...measure.evaluation import declines, evaluate, follows, normalise
 from ...measure.memory import parameters
