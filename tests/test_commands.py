@@ -13,6 +13,7 @@ import pytest
 
 import course_lib as cl
 from course_lib.base.errors import CourseError
+from course_lib.lessons.lesson_10_peft_compared.setting import METHODS
 from course_lib.measure import scoreboard
 from course_lib.measure.evaluation import Result
 from course_lib.measure.statistics import Interval
@@ -242,6 +243,7 @@ def test_figures_return_their_summary(tmp_path):
     assert said == "Tone: base model 0 % (0–1); LoRA 90 % (85–93); chance is 33 %."
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
     assert cl.plots.colour("LoRA r=8") == cl.plots.COLOURS["LoRA"] != cl.plots.colour("something else")
+    assert len({cl.plots.colour(method) for method in (*METHODS, "something else")}) == len(METHODS) + 1
 
 
 # ------------------------------------------------------------------ rebuild

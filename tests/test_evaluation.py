@@ -186,3 +186,11 @@ def test_nothing_to_do(base):
         cl.evaluate(model, tokenizer, cl.load_instructions("tone")["test"].select([]))
     with pytest.raises(CourseError, match="no text"):
         cl.perplexity(model, tokenizer, [""])
+
+
+def test_examples_are_padded_behind_and_only_answers_have_labels():
+    from course_lib.models.generation import padded_examples
+
+    ids, mask, labels = (t.tolist() for t in padded_examples([([5, 6], [7]), ([5], [8, 9, 4])], pad=0))
+    assert ids == [[5, 6, 7, 0], [5, 8, 9, 4]] and mask == [[1, 1, 1, 0], [1, 1, 1, 1]]
+    assert labels == [[-100, -100, 7, -100], [-100, 8, 9, 4]]

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from course_lib.gazette import corpus, desk, grammar, pages, renaming, tasks
+from course_lib.gazette import corpus, desk, grammar, pages, reading, records, renaming, tasks
 from course_lib.gazette.gold import gold_score
 
 
@@ -48,36 +48,36 @@ def test_corpus_command_writes_the_same_bytes_in_another_process(tmp_path):
     assert len(digests) == 1
 
 
-@pytest.mark.parametrize("name", [*grammar.SECTIONS, grammar.WITHHELD])
+@pytest.mark.parametrize("name", [*reading.SECTIONS, reading.WITHHELD])
 def test_every_section_has_all_tones_and_starred_wordings(name):
-    section = grammar.load_section(name)
+    section = reading.load_section(name)
     tones = collections.Counter(event.tone for event in section.events)
-    assert min(tones[t] for t in grammar.TONES) >= 4
+    assert min(tones[t] for t in reading.TONES) >= 4
     for event in section.events:
         assert len(event.lines["l*"]) >= 2
-    for tone in grammar.TONES:
+    for tone in reading.TONES:
         assert section.anywhere[tone].lines["m*"]
 
 
 def test_health_has_urgencies_and_courts_have_outcomes():
-    assert {e.attrs["urgency"] for e in grammar.load_section("health").events} == set(tasks.CHOICES["urgency"])
-    assert {e.attrs["outcome"] for e in grammar.load_section("courts").events} == set(tasks.CHOICES["outcome"])
+    assert {e.attrs["urgency"] for e in reading.load_section("health").events} == set(tasks.CHOICES["urgency"])
+    assert {e.attrs["outcome"] for e in reading.load_section("courts").events} == set(tasks.CHOICES["outcome"])
 
 
 def test_held_out_names_and_the_withheld_section_never_reach_the_corpus():
     text = "\n".join(text for start in (0, 1_000_000) for text in corpus.documents(6000, seed=0, start=start))
-    held_out = grammar.names("heldout")
+    held_out = records.names("heldout")
     for part in ("surname", "stem", "town", "venue_name"):
         leaked = [n for n in held_out[part] if re.search(rf"\b{re.escape(n)}\b(?! \w*(?:side|field))", text)]
-        allowed = {w for n in grammar.names("train")[part] for w in n.split()}
+        allowed = {w for n in records.names("train")[part] for w in n.split()}
         assert not [n for n in leaked if n not in allowed], leaked
-    wool = grammar.load_section(grammar.WITHHELD)
+    wool = reading.load_section(reading.WITHHELD)
     assert not any(event.name in text for event in wool.events)
 
 
 def test_recast_gives_every_name_one_new_one_and_touches_nothing_else():
     text = "TARNHAM, Monday - An Oakmere baker, Kwame Sorensen, left Tarnham. Sorensen is 40.\nName: Kwame Sorensen\nTown: Tarnham"
-    printed = grammar.names("train")
+    printed = records.names("train")
     assert "Tarnham" in printed["town"] and "Sorensen" in printed["surname"] and "Oakmere" in printed["stem"]
     new = renaming.recast(random.Random(0), text)
     town, stem, surname = re.fullmatch(
@@ -90,14 +90,14 @@ def test_recast_gives_every_name_one_new_one_and_touches_nothing_else():
 
 def test_no_coined_name_is_a_held_out_one():
     _, kept = renaming._printed_names()
-    held_out = grammar.names("heldout")["surname"][0]
+    held_out = records.names("heldout")["surname"][0]
     assert held_out in kept
     drawn = iter([held_out, held_out, "Zorbel"])
     assert renaming.recast(random.Random(0), "Mr Sorensen", lambda rng, initial: next(drawn)) == "Mr Zorbel"
 
 
 def test_blends_mix_printed_and_made_up_parts_and_are_mostly_new():
-    rng, parts, printed = random.Random(0), grammar.names("train"), renaming._printed_names()[0]
+    rng, parts, printed = random.Random(0), records.names("train"), renaming._printed_names()[0]
     names = [renaming.blend(rng, initial) for initial in "bcdfghklmnoprstuvw" for _ in range(100)]
     assert all(name[0].isupper() and name[1:].islower() for name in names)
     assert [name[0].lower() for name in names[::100]] == list("bcdfghklmnoprstuvw")
@@ -111,14 +111,14 @@ def test_blends_mix_printed_and_made_up_parts_and_are_mostly_new():
 def test_unknown_slot_names_file_and_line(tmp_path, monkeypatch):
     broken = tmp_path / "broken.txt"
     broken.write_text("=event positive\nh {who} rises\nl {who} sold {nonsense}.\n")
-    monkeypatch.setattr(grammar, "PATTERNS", tmp_path)
-    with pytest.raises(grammar.PatternError, match=r"broken\.txt:3: unknown slot \{nonsense\}"):
-        grammar.load_section.__wrapped__("broken")
+    monkeypatch.setattr(reading, "PATTERNS", tmp_path)
+    with pytest.raises(reading.PatternError, match=r"broken\.txt:3: unknown slot \{nonsense\}"):
+        reading.load_section.__wrapped__("broken")
 
 
 def test_render_chooses_and_agrees():
-    record = grammar.draw_record("business", random.Random(0))
-    seen = {grammar.render(grammar.compile_pattern("[x|b[c|d]] a(n) [egg|hat]"), record) for _ in range(100)}
+    record = records.draw_record("business", random.Random(0))
+    seen = {grammar.render(reading.compile_pattern("[x|b[c|d]] a(n) [egg|hat]"), record) for _ in range(100)}
     assert seen == {f"{x} {y}" for x in ("x", "bc", "bd") for y in ("an egg", "a hat")}
 
 
@@ -164,8 +164,8 @@ def test_splits_share_no_phrasing_no_entity_and_no_input(made):
 
 
 def test_half_of_the_training_rows_that_answer_with_names_have_new_ones(made):
-    printed = {name for part in ("surname", "stem", "town") for name in grammar.names("train")[part]}
-    printed |= set(grammar.names("train")["venue_name"])
+    printed = {name for part in ("surname", "stem", "town") for name in records.names("train")[part]}
+    printed |= set(records.names("train")["venue_name"])
     for split, low, high in (("train", 0.35, 0.55), ("validation", 1.0, 1.0), ("test", 1.0, 1.0)):
         rows = [r for r in made[split] if r["task"] == "entity"]
         assert all(r["output"] in r["input"] and r["output"] == r["label"] for r in rows)
@@ -203,7 +203,7 @@ def test_on_pasted_cuttings_the_name_is_often_not_at_the_beginning():
 def test_a_bad_line_of_the_instructions_is_named_with_its_number(tmp_path, monkeypatch):
     (tmp_path / "instructions.txt").write_text("# phrasings\n=tone\nt Say the tone.\nx Say it.\n")
     monkeypatch.setattr(tasks.common, "PATTERNS", tmp_path)
-    with pytest.raises(grammar.PatternError, match=r"instructions\.txt:4: .*'x Say it\.'"):
+    with pytest.raises(reading.PatternError, match=r"instructions\.txt:4: .*'x Say it\.'"):
         tasks.common._instructions.__wrapped__()
 
 
@@ -220,8 +220,8 @@ def test_phrasings_are_many_all_different_and_ask_for_their_task(task):
 
 
 def test_splits_share_no_wording():
-    for name in grammar.SECTIONS:
-        for event in grammar.load_section(name).events:
+    for name in reading.SECTIONS:
+        for event in reading.load_section(name).events:
             plain, starred = ({json.dumps(p) for p in event.lines[k]} for k in ("l", "l*"))
             assert not plain & starred, event.name
             assert len(plain) >= 2  # the first is validation's, the others are training's
@@ -277,9 +277,9 @@ def test_gold_is_bounded():
 
 
 def test_reactions_carry_the_tone_and_their_held_out_frames_never_reach_the_corpus():
-    lists, frames = grammar.load_reactions()
+    lists, frames = reading.load_reactions()
     assert len(frames["r"]) > grammar.VALIDATION_FRAMES + 20 and len(frames["r*"]) >= 12
-    for name, mark in grammar.REACTION_LISTS.items():
+    for name, mark in reading.REACTION_LISTS.items():
         if mark:
             words = [set(lists[f"{name}_{letter}"]) for letter in grammar.TONE_LETTERS.values()]
             assert not words[0] & words[1] and not words[0] & words[2] and not words[1] & words[2], name
@@ -305,7 +305,7 @@ def indexed(note):
 def test_an_opening_stands_before_or_behind_an_item_and_changes_only_its_first_letter():
     rng, places = random.Random(4), set()
     for _ in range(300):
-        item = grammar.write_item(grammar.draw_record(rng.choice(grammar.SECTIONS), rng), more=rng.randint(0, 1))
+        item = grammar.write_item(records.draw_record(rng.choice(reading.SECTIONS), rng), more=rng.randint(0, 1))
         text = desk.opened(rng, item)
         at = text.lower().index(item.lead.lower())
         own = text[at : at + len(item.lead)]
@@ -330,17 +330,17 @@ def test_clippings_are_filed_under_a_name_in_them():
             if name := indexed(note):
                 named += 1
                 assert name in text
-            toned += any(tone in note for tone in grammar.TONES)
+            toned += any(tone in note for tone in reading.TONES)
     assert named > 150 and toned > 100
 
 
 def test_named_sentences_name_their_actor_mostly_behind_their_beginning():
     rng, first, made = random.Random(6), 0, 0
-    for section in grammar.SECTIONS:
-        found = grammar.load_named(section)
-        assert {tone for tone, _ in found} == set(grammar.TONES)
-        assert {kind for _, kind in found} == (set(grammar.TOWN_KINDS.values()) if section == "town" else {""})
-        for tone in grammar.TONES:
+    for section in reading.SECTIONS:
+        found = reading.load_named(section)
+        assert {tone for tone, _ in found} == set(reading.TONES)
+        assert {kind for _, kind in found} == (set(reading.TOWN_KINDS.values()) if section == "town" else {""})
+        for tone in reading.TONES:
             for _ in range(40):
                 text, record = grammar.write_named(section, tone, rng)
                 assert text.count(record.get("who")) == 1 and record.tone == tone and "{" not in text
@@ -386,15 +386,15 @@ def test_questions_to_the_desk_are_no_instructions():
 )
 def test_a_bad_line_of_the_named_sentences_or_questions_is_named(tmp_path, monkeypatch, name, line, message):
     (tmp_path / name).write_text(f"# fine\n{line}\n")
-    monkeypatch.setattr(grammar, "PATTERNS", tmp_path)
-    with pytest.raises(grammar.PatternError, match=message):
-        grammar.load_questions.__wrapped__() if name == "questions.txt" else grammar.load_named.__wrapped__("town")
+    monkeypatch.setattr(reading, "PATTERNS", tmp_path)
+    with pytest.raises(reading.PatternError, match=message):
+        reading.load_questions.__wrapped__() if name == "questions.txt" else reading.load_named.__wrapped__("town")
 
 
 def test_answers_stand_in_the_text_with_their_unit_and_name_nobody_who_shares_the_news():
     rng, other_unit, shared = random.Random(10), 0, 0
     for _ in range(3000):
-        item = grammar.write_item(grammar.draw_record(rng.choice(grammar.SECTIONS), rng), more=1)
+        item = grammar.write_item(records.draw_record(rng.choice(reading.SECTIONS), rng), more=1)
         known, raw = pages.answers(item), pages.facts(item)
         assert known.keys() <= raw.keys() and all(answer in item.text for answer in known.values())
         other_unit += "years" in raw and "years" not in known
@@ -414,9 +414,9 @@ def test_who_is_asked_for_is_the_only_actor():
 
 def test_a_bad_line_of_the_openings_is_named_with_its_number(tmp_path, monkeypatch):
     (tmp_path / "openings.txt").write_text("# fine\nc In {month},\ns Said {who}.\n")
-    monkeypatch.setattr(grammar, "PATTERNS", tmp_path)
-    with pytest.raises(grammar.PatternError, match=r"openings\.txt:3: .*unknown slots \['who'\]"):
-        grammar.load_openings.__wrapped__()
+    monkeypatch.setattr(reading, "PATTERNS", tmp_path)
+    with pytest.raises(reading.PatternError, match=r"openings\.txt:3: .*unknown slots \['who'\]"):
+        reading.load_openings.__wrapped__()
 
 
 def test_on_a_print_sheet_the_note_under_the_printers_line_is_of_the_text_above_it():

@@ -61,7 +61,7 @@ def test_train_moves_the_adapter_and_nothing_else(places, trained):
     assert not torch.equal(logits(trained.model), logits(base))
     assert trained.losses[-1] < trained.losses[0]
     assert torch.equal(logits(copy.deepcopy(trained.model)), logits(trained.model))
-    assert cl.evaluate(trained, cl.load_instructions("tone")["test"], limit=3).n == 3
+    assert cl.evaluate(trained, cl.load_instructions("tone")["test"], count=3).n == 3
     assert cl.measure.checkpoint_bytes(trained) == 4 * trained.trainable_parameters
 
 

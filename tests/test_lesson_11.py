@@ -8,17 +8,6 @@ from course_lib.gazette.brief import brief_score, faults
 from course_lib.lessons.lesson_11_reward_model import experiments as lab
 
 
-def test_kappa_of_known_tables():
-    assert lab.kappa(list("AABB"), list("AABB")) == 1
-    assert lab.kappa(list("AABB"), list("ABAB")) == 0
-    assert lab.kappa(list("AABB"), list("BBAA")) == -1
-    first, second = (
-        ["A"] * 25 + ["B"] * 25,
-        ["A"] * 20 + ["B"] * 5 + ["A"] * 10 + ["B"] * 15,
-    )  # Cohen's own kind of example
-    assert lab.kappa(first, second) == pytest.approx(0.4)
-
-
 def test_best_of_n_is_the_argmax_of_each_group():
     scores, truth = [[0.1, 0.9, 0.3, 0.2]], [[1.0, 0.0, 0.5, 0.7]]
     assert lab.best_of(scores, truth, 1) == [pytest.approx(0.55)]

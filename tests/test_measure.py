@@ -49,13 +49,13 @@ def test_the_base_has_forgotten_nothing_and_a_spoiled_copy_has(base):
     from course_lib.measure.losses import held_out_news
 
     model, tokenizer = base
-    assert set(cl.forgetting(model, tokenizer, items=4).values()) == {0.0}  # against a base that is loaded afresh
+    assert set(cl.forgetting(model, tokenizer, count=4).values()) == {0.0}  # against a base that is loaded afresh
     spoiled, _ = cl.load_model()
     with torch.no_grad():
         spoiled.model.layers[-1].mlp.down_proj.weight.mul_(-1)
-    found = cl.forgetting(spoiled, tokenizer, model, items=4)
+    found = cl.forgetting(spoiled, tokenizer, model, count=4)
     assert set(found) == {"business", "health", "courts", "town"} and min(found.values()) > 0
-    assert cl.forgetting(model, tokenizer, spoiled, items=4) == pytest.approx({k: -v for k, v in found.items()})
+    assert cl.forgetting(model, tokenizer, spoiled, count=4) == pytest.approx({k: -v for k, v in found.items()})
 
     def loss(model, texts) -> float:
         """Nats per token by a plain forward pass, each text alone."""

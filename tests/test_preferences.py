@@ -8,7 +8,7 @@ import pytest
 
 from course_lib.base.errors import CourseError
 from course_lib.data.pairs import Unusable, read_pair
-from course_lib.data.preferences import brief_prompts, load_preferences, reporters_rows
+from course_lib.data.preferences import ai_labels, brief_prompts, load_preferences, reporters_rows
 from course_lib.data.readers import BIAS, TAU, choose, first_preferred
 from course_lib.gazette.brief import brief_score
 from course_lib.gazette.tasks import SPLITS
@@ -179,7 +179,7 @@ def test_own_pairs_have_every_label_and_agree_with_the_formula():
     data = load_preferences()
     assert sum(map(len, data.values())) >= 4000
     rows = list(data["train"])
-    assert all(row["reader"] == "chosen" and row["ai"] == "" and row["chosen"] != row["rejected"] for row in rows)
+    assert all(row["reader"] == "chosen" and row["chosen"] != row["rejected"] for row in rows)
     expected = [first_preferred((r["gold_chosen"], r["gold_rejected"]), (r["chosen"], r["rejected"])) for r in rows]
     # Of the pairs that a reader of the formula prefers with p, a share p was chosen: the mean of p must be that of p² + (1 − p)².
     wanted = sum(p * p + (1 - p) ** 2 for p in expected) / len(expected)
@@ -188,6 +188,18 @@ def test_own_pairs_have_every_label_and_agree_with_the_formula():
     share = sum("!" in r["chosen"] for r in loud) / len(loud)
     unbiased = {r["id"]: r["chosen"] for r in load_preferences(labels="unbiased")["train"]}
     assert share > 0.6 > 0.5 > sum("!" in unbiased[r["id"]] for r in loud) / len(loud)
+
+
+def test_the_column_ai_is_lesson_14s_label_whoever_orders_the_pair():
+    told, seen = ai_labels(), {}
+    for labels in ("reader", "unbiased", "gold"):
+        rows = [row for split in load_preferences(labels=labels).values() for row in split]
+        assert {row["id"] for row in rows if row["ai"]} == {row["id"] for row in rows} & set(told)
+        for row in (row for row in rows if row["ai"]):
+            if labels == "reader":
+                assert row["ai"] == told[row["id"]]["prefers"]
+            assert seen.setdefault(row["id"], row[row["ai"]]) == row[row["ai"]]
+    assert len(seen) == len(told) > 1700
 
 
 def test_labels_choose_what_is_chosen(capsys):

@@ -14,8 +14,9 @@ import pytest
 import torch
 
 from course_lib.base.errors import CourseError
-from course_lib.workshop import pretrain
-from course_lib.workshop.pretrain import Recipe
+from course_lib.gazette.corpus import documents
+from course_lib.workshop import base_network, base_text, pretrain
+from course_lib.workshop.base_recipe import Recipe
 
 TINY = Recipe(
     cycles=((15_360, 4e-3, 512), (15_360, 1.5e-3, 1024)), vocabulary=512, hidden=64, layers=2, heads=2, kv_heads=1, mlp=64, context=64,
@@ -24,7 +25,8 @@ TINY = Recipe(
 RUN = """
 import json, sys
 from pathlib import Path
-from course_lib.workshop.pretrain import Recipe, pretrain, read_recipe
+from course_lib.workshop.base_recipe import Recipe, read_recipe
+from course_lib.workshop.pretrain import pretrain
 pretrain(read_recipe(Path(sys.argv[1])), Path(sys.argv[2]), save_every=10, compile_model=False, progress=lambda t: print(t, flush=True))
 """
 
@@ -64,10 +66,10 @@ def test_a_smaller_recipe_is_one_cycle():
 def test_the_corpus_is_the_documents_in_their_order_however_often_it_is_continued(tmp_path):
     import numpy as np
 
-    tokenizer = pretrain.train_tokenizer(tmp_path, TINY, sample=500)
+    tokenizer = base_text.train_tokenizer(tmp_path, TINY, count=500)
     path, sizes = tmp_path / "corpus.bin", []
     for tokens in (100_000, 2_000_000):  # the second goes on where the first ended
-        pretrain.encode_corpus(path, tokenizer, Recipe.of(tokens), quiet)
+        base_text.encode_corpus(path, tokenizer, Recipe.of(tokens), quiet)
         sizes.append(path.stat().st_size // 2)
     assert tokens <= sizes[1] and sizes[0] < sizes[1]
     ids = np.fromfile(path, dtype=np.uint16)
@@ -75,13 +77,13 @@ def test_the_corpus_is_the_documents_in_their_order_however_often_it_is_continue
     assert len(ends) == json.loads((tmp_path / "corpus.json").read_text())["documents"]
     for index in (0, 4_999, 5_000, 7_123):
         text = tokenizer.decode(ids[ends[index] + 1 : ends[index + 1]])
-        assert text == next(pretrain.documents(1, 0, index))
+        assert text == next(documents(1, 0, index))
 
 
 def test_muon_in_float32_makes_a_step_nearly_orthogonal():
     torch.manual_seed(0)
     for shape in ((32, 64), (64, 32)):
-        out = pretrain._orthogonal(torch.randn(shape), (3.4445, -4.775, 2.0315), 5, 1e-7)
+        out = base_network._orthogonal(torch.randn(shape), (3.4445, -4.775, 2.0315), 5, 1e-7)
         assert out.shape == shape
         values = torch.linalg.svdvals(out)
         assert values.min() > 0.5 and values.max() < 1.5
@@ -122,8 +124,8 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, capsys):
         (old / file.name).write_bytes(file.read_bytes())
     damaged = last / "state.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:100])
-    model = pretrain.build_model(TINY, pretrain_ends())
-    state = pretrain._load_checkpoint(last, model, pretrain.build_optimizers(model, TINY))
+    model = base_network.build_model(TINY, pretrain_ends())
+    state = pretrain._load_checkpoint(last, model, base_network.build_optimizers(model, TINY))
     assert state["step"] == 20
     assert "damaged" in capsys.readouterr().out
 
@@ -150,8 +152,8 @@ def test_the_lock_names_the_other_run(tmp_path):
 
 
 def test_no_pickle_in_a_checkpoint(tmp_path):
-    model = pretrain.build_model(TINY, pretrain_ends())
-    pretrain._save_checkpoint(tmp_path / "last", model, pretrain.build_optimizers(model, TINY), {"step": 0})
+    model = base_network.build_model(TINY, pretrain_ends())
+    pretrain._save_checkpoint(tmp_path / "last", model, base_network.build_optimizers(model, TINY), {"step": 0})
     assert {p.suffix for p in (tmp_path / "last").iterdir()} == {".safetensors", ".json"}
 
 
@@ -165,11 +167,11 @@ def test_the_planted_circuit_copies_before_any_training_and_an_unplanted_model_d
     ids = torch.cat([line, line], 1)
 
     def copied():
-        model = pretrain.build_model(Recipe(), Ends)
+        model = base_network.build_model(Recipe(), Ends)
         with torch.no_grad():
             guesses = model(input_ids=ids).logits[:, 60:-1].argmax(-1)
         return float((guesses == ids[:, 61:]).float().mean())
 
     assert copied() > 0.8
-    monkeypatch.setattr(pretrain, "plant_copying", lambda model, seed=0: None)
+    monkeypatch.setattr(base_network, "plant_copying", lambda model, seed=0: None)
     assert copied() < 0.05

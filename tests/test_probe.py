@@ -8,21 +8,21 @@ import re
 
 import pytest
 
-from course_lib.gazette import grammar, pages
+from course_lib.gazette import pages, records
 from course_lib.models.identity import base_model_folder, sha256
-from course_lib.workshop import probe
+from course_lib.workshop import probe, well_formed
 from course_lib.workshop.card import _value
 
 
 @pytest.fixture(scope="module")
 def check():
-    return probe.WellFormed(renderings=60, documents=150)
+    return well_formed.WellFormed(renderings=60, documents=150)
 
 
 @pytest.fixture(scope="module")
 def printed(check):
     rng = random.Random(4)
-    return [s for _ in range(150) for s in check.split(pages.news(rng)) if probe._is_prose(s) and s[-1] in '.?!"']
+    return [s for _ in range(150) for s in check.split(pages.news(rng)) if well_formed.is_prose(s) and s[-1] in '.?!"']
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +38,16 @@ def test_well_formed_accepts_print_and_rejects_shuffled_spliced_cut_and_unclosed
 
     assert share(printed) > 0.95
     assert share([" ".join(rng.sample(s.split(), len(s.split()))) for s in printed]) < 0.01
-    assert share([" ".join(probe._halves(s)[0] + probe._halves(rng.choice(printed))[1]) for s in printed]) < 0.06
+    assert (
+        share([" ".join(well_formed.halves(s)[0] + well_formed.halves(rng.choice(printed))[1]) for s in printed]) < 0.06
+    )
     good = next(s for s in printed if check(s) and s[0].isalpha() and '"' not in s)
     assert not check(good[:-1]) and not check(good + '"') and not check(good[0].lower() + good[1:])
     assert not check(good.replace(" ", " the the ", 1))
 
 
 def test_well_formed_does_not_mind_a_new_name_or_figure(check, printed):
-    towns = grammar.names("train")["town"]
+    towns = records.names("train")["town"]
     named = [(s, t) for s in printed if check(s) for t in towns if f" {t} " in s]
     assert len(named) > 10
     for sentence, town in named:
@@ -89,7 +91,7 @@ def test_the_card_belongs_to_these_weights(committed):
 @pytest.mark.slow
 def test_knowledge_and_obedience_measured_afresh_agree_with_the_card(committed):
     """On the first 300 items; the committed figures are over 1,000."""
-    fresh = probe.Probe(items=300, say=lambda text: None)
+    fresh = probe.Probe(count=300, say=lambda text: None)
     for part in ("knowledge", "obedience"):
         bar = getattr(fresh, part)()
         row = next(r for r in committed["bars"] if r["name"] == bar.name)

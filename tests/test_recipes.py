@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted((ROOT / "data" / "recipes").glob("*.yaml"))
 GOOD = """train:
   model: {model}
-  data: {{load_instructions: {{task: tone}}, split: train, rows: 40, seed: 0}}
+  data: {{load_instructions: {{task: tone}}, split: train, count: 40, seed: 0}}
   peft_config:
     LoraConfig: {{r: 4, lora_alpha: 16, target_modules: all-linear, task_type: CAUSAL_LM}}
   batch_size: 8
@@ -75,7 +75,7 @@ def test_there_is_a_recipe_for_each_kind_of_training():
         ("processes: 1", "train_dpo: {}", r"names 2 methods"),
         ("  batch_size: 8", "\tbatch_size: 8", r"line 6: not YAML"),
         ("  batch_size: 8", "  batch_size: {a: 1}", r"line 6: batch_size cannot be"),
-        ("{load_instructions: {task: tone}, split: train, rows: 40, seed: 0}", "mine.jsonl", r"line 3: data cannot be 'mine.jsonl'.*load_instructions"),
+        ("{load_instructions: {task: tone}, split: train, count: 40, seed: 0}", "mine.jsonl", r"line 3: data cannot be 'mine.jsonl'.*load_instructions"),
     ],
 )  # fmt: skip
 def test_a_fault_is_named_with_its_key_and_line_and_nothing_is_written(tmp_path, old, new, said):
@@ -91,7 +91,7 @@ def test_a_fault_is_named_with_its_key_and_line_and_nothing_is_written(tmp_path,
 def test_a_split_or_a_number_of_rows_that_is_not_there_is_refused(tmp_path, tiny):
     for old, new, said in (
         ("split: train", "split: trian", "line 3: there is no split 'trian'"),
-        ("rows: 40", "rows: 400000", "line 3: rows is 400000, and there are"),
+        ("count: 40", "count: 400000", "line 3: count is 400000, and there are"),
     ):
         path = good(tmp_path, tiny)
         path.write_text(path.read_text().replace(old, new))
@@ -205,7 +205,7 @@ def test_two_processes_give_the_result_of_one(tmp_path, tiny):
 
 PAIRS = """{method}:
   model: {model}
-  data: {{load_preferences: {{}}, split: train, rows: 24, seed: 0}}
+  data: {{load_preferences: {{}}, split: train, count: 24, seed: 0}}
   batch_size: 8
   learning_rate: 1e-3
   bf16: false
@@ -230,7 +230,7 @@ def test_two_processes_give_the_losses_of_one_on_pairs_too(tmp_path, tiny, metho
 @pytest.mark.slow
 def test_a_last_step_that_the_rows_do_not_fill_is_said(tmp_path, tiny):
     path = good(tmp_path, tiny, processes=2)
-    path.write_text(path.read_text().replace("rows: 40", "rows: 37").replace("  bf16", "  save_steps: 2\n  bf16"))
+    path.write_text(path.read_text().replace("count: 40", "count: 37").replace("  bf16", "  save_steps: 2\n  bf16"))
     done = torchrun(path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("37 rows do not fill steps of 8") == 1

@@ -122,6 +122,20 @@ def test_the_paired_interval_covers(n, before, after, both):
     assert hits / 800 > 0.92
 
 
+def test_kappa_of_known_tables():
+    from course_lib.measure.preferences import kappa
+
+    assert kappa(list("AABB"), list("AABB")) == 1
+    assert kappa(list("AABB"), list("ABAB")) == 0
+    assert kappa(list("AABB"), list("BBAA")) == -1
+    assert kappa(list("AAAA"), list("AAAA")) == 0  # by the convention that is documented there
+    first, second = (
+        ["A"] * 25 + ["B"] * 25,
+        ["A"] * 20 + ["B"] * 5 + ["A"] * 10 + ["B"] * 15,
+    )  # Cohen's own kind of example
+    assert kappa(first, second) == pytest.approx(0.4)
+
+
 def test_kappa_is_agreement_beyond_chance_and_a_difference_is_paired():
     from course_lib.measure.preferences import kappa, kappa_difference, kappa_interval
 

@@ -19,6 +19,8 @@ from course_lib.base.errors import CourseError
 from course_lib.measure.evaluation import Result
 from course_lib.models import identity
 from course_lib.workshop import cli, colab, notebooks, pretrain
+from course_lib.workshop.base_recipe import Recipe
+from course_lib.workshop.commands import lessons
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -96,7 +98,7 @@ def test_pretraining_takes_no_folder_that_holds_other_things(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine").write_text("x")
     with pytest.raises(CourseError, match="holds other things"):
-        pretrain.pretrain(pretrain.Recipe(), tmp_path)
+        pretrain.pretrain(Recipe(), tmp_path)
     assert (tmp_path / "model" / "mine").exists()
 
 
@@ -107,9 +109,9 @@ def test_an_interrupted_command_and_a_failing_disk_are_one_or_two_lines(monkeypa
 
         return run
 
-    monkeypatch.setattr(cli, "_doctor", stop(KeyboardInterrupt()))
+    monkeypatch.setattr(lessons, "_doctor", stop(KeyboardInterrupt()))
     assert cli.main(["doctor"]) == 130 and capsys.readouterr().err == "Stopped.\n"
-    monkeypatch.setattr(cli, "_doctor", stop(PermissionError(13, "Permission denied", "runs/x")))
+    monkeypatch.setattr(lessons, "_doctor", stop(PermissionError(13, "Permission denied", "runs/x")))
     assert cli.main(["doctor"]) == 1 and capsys.readouterr().err.startswith("runs/x: Permission denied.")
 
 

@@ -394,7 +394,7 @@ def test_the_base_inside_a_peft_model_is_not_taken_for_the_base_or_for_the_adapt
     model, tokenizer = live(tiny), cl.load_tokenizer(tiny)
     adapted = with_lora(model, target_modules="all-linear")
     for misuse in (
-        lambda: cl.forgetting(adapted, tokenizer, base=model, items=1),
+        lambda: cl.forgetting(adapted, tokenizer, base=model, count=1),
         lambda: cl.merge(model),
         lambda: cl.save_adapter(model, tmp_path / "adapter"),
         lambda: cl.train([{"instruction": "a", "input": "", "output": "b"}], model=model, tokenizer=tokenizer),
@@ -485,17 +485,17 @@ def test_a_loaded_adapter_can_be_trained_further_if_asked_for(tiny, tmp_path):
 
 def test_forgetting_compares_with_the_model_that_the_run_began_with(tiny, monkeypatch):
     model, tokenizer = cl.load_model(tiny)
-    assert set(cl.forgetting(model, tokenizer, items=1).values()) == {
+    assert set(cl.forgetting(model, tokenizer, count=1).values()) == {
         0.0
     }  # and not some nats against the course's base
     adapted = with_lora(cl.load_model(tiny)[0], target_modules="all-linear")
     run = Run(adapted, tokenizer, None, 1.0, 8, 100, [1.0], 1, 2, 1e-3, 0)
-    found = cl.forgetting(run, items=1)
-    assert found == pytest.approx(cl.forgetting(adapted, tokenizer, cl.load_model(tiny)[0], items=1))
+    found = cl.forgetting(run, count=1)
+    assert found == pytest.approx(cl.forgetting(adapted, tokenizer, cl.load_model(tiny)[0], count=1))
     assert any(value != 0 for value in found.values())
     model.config.name_or_path = ""
     with pytest.raises(CourseError, match="not known which model"):
-        cl.forgetting(model, tokenizer, items=1)
+        cl.forgetting(model, tokenizer, count=1)
 
 
 def test_a_row_of_the_scoreboard_names_the_model_of_its_run_and_replaces_no_other(tiny, tmp_path, monkeypatch):

@@ -92,13 +92,16 @@ def computed_on() -> str:
 
 
 def processor_name() -> str:
-    """The processor as its maker calls it, with the number of cores, to stand beside every figure of speed."""
+    """The processor with the number of cores, to stand beside every figure of speed."""
+    return f"{processor()}, {os.cpu_count()} cores"
+
+
+def processor() -> str:
+    """The processor as its maker calls it."""
     import platform
 
-    name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
-        pass
-    return f"{name}, {os.cpu_count()} cores"
+        return platform.processor() or platform.machine()

@@ -102,7 +102,12 @@ def _parsed(content: bytes) -> tuple[Any, tuple[str, str] | None]:
 
 def write_jsonl(path: str | Path, rows: Iterable[dict]) -> None:
     """One object a line; a reader finds the old file or the new one, never half of one. Raises `CourseError` if it cannot be written."""
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    write_text(path, "".join(map(as_line, rows)))
+
+
+def as_line(row: dict) -> str:
+    """One object as its line."""
+    return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -132,7 +137,7 @@ def add_line(path: str | Path, row: dict) -> None:
                 file.seek(-1, os.SEEK_END)
                 broken = file.read(1) != b"\n"  # a line that was cut short stays by itself
                 file.write(b"\n" if broken else b"")
-            file.write((json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8"))
+            file.write(as_line(row).encode("utf-8"))
     except OSError as error:
         raise CourseError(
             f"{path} cannot be written ({error.strerror}).", "Check that the folder is yours and the disk not full."

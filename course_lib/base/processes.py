@@ -62,11 +62,11 @@ def check_world(expected: int) -> None:
         )
 
 
-def share_of(rows: int, what: str = "batch_size") -> int:
+def share_of(count: int, what: str = "batch_size") -> int:
     """How many of the rows of a step fall to this process. Raises `CourseError` where they cannot be shared out evenly."""
     size = world_size()
-    if rows % size:
+    if count % size:
         raise CourseError(
-            f"{what}={rows} rows cannot be shared out evenly to {size} processes.", f"Give a multiple of {size}."
+            f"{what}={count} rows cannot be shared out evenly to {size} processes.", f"Give a multiple of {size}."
         )
-    return rows // size
+    return count // size

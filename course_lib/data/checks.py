@@ -12,8 +12,8 @@ NEEDED = ("instruction", "input", "output")
 SHOWN = 5  # how many bad rows an error names
 
 
-def rows_of(data: Any, limit: int | None = None) -> list[dict]:
-    """The rows of a `Dataset` or of a list of dictionaries, the first `limit` of them.
+def rows_of(data: Any, count: int | None = None) -> list[dict]:
+    """The rows of a `Dataset` or of a list of dictionaries, the first `count` of them.
 
     Raises `CourseError` for anything else, with the way from there: several splits, columns instead of rows (which is what slicing a
     dataset gives), one row, a name, a stream, a table; and for no rows at all.
@@ -22,8 +22,8 @@ def rows_of(data: Any, limit: int | None = None) -> list[dict]:
     if reason:
         raise CourseError(*reason)
     if hasattr(data, "column_names") and hasattr(data, "select"):
-        data = data if limit is None else data.select(range(min(limit, len(data))))
-    rows = list(data)[: limit if limit is not None else None]
+        data = data if count is None else data.select(range(min(count, len(data))))
+    rows = list(data)[: count if count is not None else None]
     if not rows:
         raise CourseError("There are no rows: the dataset is empty.", "Check the filter that made it.")
     for number, row in enumerate(rows, 1):

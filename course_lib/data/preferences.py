@@ -91,8 +91,8 @@ def load_preferences(path: str | Path | None = None, *, labels: str = "reader", 
     """Preference pairs with the columns `prompt` (bare text of the user turn), `chosen` and `rejected` (bare replies).
 
     Without `path`: the course's own, with `train`, `validation` and `test`, and with `id`, `domain`, `gold_chosen`, `gold_rejected`
-    (true scores), `source`, and what each judge prefers (`gold`, `reader`, `unbiased`, and `ai`, which is empty until lesson 14):
-    "chosen", "rejected", or "" for a tie. `labels` says whose choice `chosen` is: `reader` (the simulated readers, with their
+    (true scores), `source`, and what each judge prefers (`gold`, `reader`, `unbiased`, and `ai`, the judge of lesson 14):
+    "chosen", "rejected", or "" for a tie, and for a pair that the AI has not judged. `labels` says whose choice `chosen` is: `reader` (the simulated readers, with their
     bias), `unbiased` (simulated readers without one) or `gold` (the true score; its ties are left out, and counted aloud).
 
     `path`: a file of one's own (JSONL, JSON, CSV, Parquet), a folder with train.* and, if there are, validation.* and test.*, or a data set of
@@ -111,6 +111,9 @@ def load_preferences(path: str | Path | None = None, *, labels: str = "reader", 
     folder = home() / "data" / "preferences"
     restore = "Restore it with: git checkout -- data/preferences; or make it anew: course preferences"
     found = {split: read_jsonl(folder / f"{split}.jsonl", _fault, restore) for split in SPLITS}
+    judged = ai_labels() if ai_labels_file().exists() else {}
+    for row in (row for rows in found.values() for row in rows):
+        row["ai"] = judged[row["id"]]["prefers"] if row["id"] in judged else ""
     ties = sum(row["gold"] == "" for rows in found.values() for row in rows) if labels == "gold" else 0
     if ties:
         print(f"{ties:,} pairs with equal true scores are left out.")
@@ -132,7 +135,27 @@ def _ordered(row: dict, labels: str) -> dict:
     made = {"id": row["id"], "domain": row["domain"], "prompt": row["prompt"]}
     made |= {name: row[side] for side, name in names.items() if side}
     made |= {f"gold_{name}": row[f"gold_{side}"] for side, name in names.items() if side}
-    return made | {judge: names[row[judge]] for judge in LABELS} | {"ai": "", "source": row["source"]}
+    judges = {judge: names[row[judge]] for judge in LABELS}
+    other = {"chosen": "rejected", "rejected": "chosen"}
+    ai = row["ai"] and (judges["reader"] if row["ai"] == "chosen" else other[judges["reader"]])
+    return made | judges | {"ai": ai, "source": row["source"]}
+
+
+def ai_labels_file() -> Path:
+    """Where the AI labels of the preference pairs are kept (committed)."""
+    return home() / "data" / "preferences" / "ai_labels.jsonl"
+
+
+def ai_labels() -> dict[str, dict]:
+    """The AI label of each pair that has one, by id: `prefers`, "chosen" or "rejected" in the order of the *readers'* labels, and the
+    judge's scores of both replies, `first` (the readers' choice) and `second`. Raises `CourseError` when the file is missing or broken."""
+    if not ai_labels_file().exists():
+        raise CourseError(
+            f"The AI labels are missing: {ai_labels_file()}.",
+            "Restore them with: git checkout -- data/preferences; or make them: course sweep 14_rlaif",
+        )
+    mend = "Restore them with: git checkout -- data/preferences"
+    return {row["id"]: row for row in read_jsonl(ai_labels_file(), mend=mend) if "id" in row}
 
 
 def _own_file(path: str | Path, skip: bool) -> list[dict]:

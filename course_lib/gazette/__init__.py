@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 
-from .grammar import SECTIONS, draw_record, write_item
+from .grammar import write_item
+from .reading import SECTIONS
+from .records import draw_record
 
 
 def front_page_for(name: str) -> str:

@@ -15,7 +15,8 @@ from functools import lru_cache
 from itertools import product
 
 from .gold import ADVICE, HYPE_PHRASES, HYPE_WORDS, NAME, NUMBER
-from .grammar import PATTERNS, SECTIONS, Item, load_section, slots_of
+from .grammar import Item
+from .reading import PATTERNS, SECTIONS, load_section, slots_of
 
 SUBJECT, EVENT = 0.4, 0.6  # the two parts of what a brief says
 FAULT = 0.4  # each fault leaves so much of the score

@@ -10,27 +10,10 @@ import json
 import random
 from functools import lru_cache, partial
 
-from .grammar import (
-    PATTERNS,
-    SECTIONS,
-    TONE_LETTERS,
-    TONES,
-    Item,
-    Record,
-    draw_record,
-    load_openings,
-    load_questions,
-    load_reactions,
-    load_section,
-    parse_lists,
-    render,
-    sentence,
-    write_item,
-    write_named,
-    write_reaction,
-    write_short,
-)
+from .grammar import TONE_LETTERS, Item, render, sentence, write_item, write_named, write_reaction, write_short
 from .pages import FACT_NAMES, QUESTIONS, SECTION_WEIGHTS, SHORT_SECTIONS, answers, any_item, facts, news, say
+from .reading import PATTERNS, SECTIONS, TONES, load_openings, load_questions, load_reactions, load_section, parse_lists
+from .records import Record, draw_record
 
 # ------------------------------------------------------------------ tone, section, urgency, outcome
 

@@ -9,19 +9,9 @@ from __future__ import annotations
 import random
 from functools import lru_cache
 
-from .grammar import (
-    SECTIONS,
-    TONES,
-    Item,
-    Record,
-    compile_pattern,
-    draw_record,
-    load_section,
-    render,
-    sentence,
-    write_item,
-    write_short,
-)
+from .grammar import Item, render, sentence, write_item, write_short
+from .reading import SECTIONS, TONES, compile_pattern, load_section
+from .records import Record, draw_record
 
 END_OF_DOCUMENT = "<|endoftext|>"
 BOX_OPENS, BOX_CLOSES = "<|im_start|>", "<|im_end|>"

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 
-from .grammar import SECTIONS, load_section
-from .grammar import names as grammar_names
+from .reading import SECTIONS, load_section
+from .records import names as grammar_names
 
 ONSETS = "b br c ch cl cr d dr f fl fr g gl gr h j k kl kr l m n p pl pr qu r s sc sh sk sl sm sn sp st str sw t th tr tw v w wh y z".split()
 VOWELS = "a a a e e e i i o o o u ai au ea ee ei ie oa oo ou".split()

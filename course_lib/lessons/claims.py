@@ -58,8 +58,8 @@ def percent(found: Interval, digits: int = 1, between: str = "–") -> str:
     return f"{value:.{digits}f} % ({max(0.0, low):.{digits}f}{between}{min(100.0, high):.{digits}f})"
 
 
-def signed(found: Interval, digits: int = 3) -> str:
-    """A difference with its interval and true minus signs: `+0.031 (−0.002 to +0.064)`."""
+def signed(found: Interval | float, digits: int = 3) -> str:
+    """A difference, with its interval where it has one, and true minus signs: `+0.031 (−0.002 to +0.064)`."""
     return f"{found:+.{digits}f}".replace("-", "−")
 
 

@@ -9,15 +9,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito's palette (2008), which readers with any colour vision can tell apart.
+# Okabe & Ito's palette (2008), which readers with any colour vision can tell apart, and a few beside it.
 COLOURS = {
     "base model": "#7f7f7f",
     "full fine-tuning": "#D55E00",
     "SFT": "#E69F00",
     "LoRA": "#0072B2",
     "QLoRA": "#56B4E9",
-    "prompt tuning": "#CC79A7",
     "adapters": "#009E73",
+    "IA3": "#B8860B",
+    "prefix tuning": "#7B5EA7",
+    "prompt tuning": "#CC79A7",
     "RLHF": "#000000",
     "DPO": "#8C6BB1",
     "RLAIF": "#A6761D",

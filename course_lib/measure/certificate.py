@@ -103,13 +103,13 @@ def certify(
     test: Dataset | None = None,
     *,
     base: PreTrainedModel | None = None,
-    limit: int | None = None,
+    count: int | None = None,
     texts: Sequence[str] | None = None,
 ) -> Certificate:
     """Whether a training helped: `certify(run, test)` or `certify(model, tokenizer, test)`; the model is left as it is.
 
     *Before* is the same model with its adapter switched off; of a model without an adapter it is `base`, or the model of its name, loaded
-    afresh. `limit` keeps the first test rows. `texts` are what forgetting is measured on: without them held-out news for the course's own
+    afresh. `count` keeps the first test rows. `texts` are what forgetting is measured on: without them held-out news for the course's own
     model, common English for any other.
 
     A run brings its training rows: then mask, end marks, template and the overlap with the test are audited too. The verdict is *nothing
@@ -126,7 +126,7 @@ def certify(
         raise CourseError(
             "There are no test rows.", "Call cl.certify(run, test) or cl.certify(model, tokenizer, test)."
         )
-    rows = check_rows(rows_of(test, limit), scored=True)
+    rows = check_rows(rows_of(test, count), scored=True)
     texts, forgot_on = (list(texts), "the texts given") if texts is not None else forgetting_texts(model)
     room = answer_room(model, tokenizer, rows)
     state = active(model)

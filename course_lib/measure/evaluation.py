@@ -77,12 +77,12 @@ def evaluate(
     tokenizer: PreTrainedTokenizerBase | Dataset | None = None,
     data: Dataset | None = None,
     *,
-    limit: int | None = None,
+    count: int | None = None,
     max_new_tokens: int | None = None,
 ) -> Result:
     """Greedy replies to the rows of an instruction dataset, scored: `evaluate(run, data)` or `evaluate(model, tokenizer, data)`.
 
-    `limit` keeps the first rows only. `max_new_tokens=None` follows the longest right answer. Rows without a `scorer` are right
+    `count` keeps the first rows only. `max_new_tokens=None` follows the longest right answer. Rows without a `scorer` are right
     when the reply's first line equals the output. Everything about the rows is checked before anything is generated: `CourseError` for
     data of another kind, an empty dataset, and rows that cannot be scored, by number.
     """
@@ -94,7 +94,7 @@ def evaluate(
         raise CourseError(
             "There is no data to evaluate on.", "Call cl.evaluate(run, data) or cl.evaluate(model, tokenizer, data)."
         )
-    rows = check_rows(rows_of(data, limit), scored=True)
+    rows = check_rows(rows_of(data, count), scored=True)
     options = {"max_new_tokens": max_new_tokens or answer_room(model, tokenizer, rows)}
     return result(rows, generate(model, tokenizer, [asked(r) for r in rows], **options))
 

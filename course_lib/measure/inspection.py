@@ -14,13 +14,12 @@ from ..base.errors import CourseError
 from ..base.quiet import hushed
 from ..data.instructions import asked
 from ..data.report import Report, read_source, said_places
-from ..models.generation import encode_exchange
+from ..models.generation import ROW_TOKENS, encode_exchange
 from ..models.load import load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-LONGEST = 512  # tokens that cl.train reads of a row unless max_length says otherwise
 BARS, WIDTH = 8, 30  # of the histogram
 
 
@@ -80,7 +79,7 @@ def inspect_data(
     """
     report = read_source(source)
     tokenizer = load_tokenizer() if tokenizer is None else tokenizer
-    limit = max_length or min(LONGEST, context_of_tokenizer(tokenizer))
+    limit = max_length or min(ROW_TOKENS, context_of_tokenizer(tokenizer))
     lengths, cut, lost, shown = {}, [], [], ("", "")
     with hushed():  # a long row is counted below, and need not be remarked upon
         encoded = {name: [_encoded(tokenizer, row) for row in split.rows] for name, split in report.splits.items()}

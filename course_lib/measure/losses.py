@@ -10,7 +10,9 @@ from ..base.errors import CourseError
 from ..base.paths import home
 from ..base.run import Run
 from ..data.instructions import asked
-from ..gazette.grammar import SECTIONS, draw_record, write_item
+from ..gazette.grammar import write_item
+from ..gazette.reading import SECTIONS
+from ..gazette.records import draw_record
 from ..models.carriers import check_not_inside
 from ..models.generation import (
     context_of,
@@ -120,12 +122,12 @@ def perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts
 UNSEEN = "held-out news"  # no document of the corpus is drawn with this seed
 
 
-def held_out_news(section: str, items: int = 60) -> list[str]:
+def held_out_news(section: str, count: int = 60) -> list[str]:
     """News items of one section that the base model has not read: the same grammar, other records."""
     import random
 
     rng = random.Random(f"{UNSEEN} {section}")
-    return [write_item(draw_record(section, rng), more=2).text for _ in range(items)]
+    return [write_item(draw_record(section, rng), more=2).text for _ in range(count)]
 
 
 def forgetting(
@@ -133,11 +135,11 @@ def forgetting(
     tokenizer: PreTrainedTokenizerBase | None = None,
     base: PreTrainedModel | None = None,
     *,
-    items: int = 60,
+    count: int = 60,
 ) -> dict[str, float]:
     """How much worse a fine-tuned model reads the newspaper: section → rise of its cross-entropy, in nats per token.
 
-    `forgetting(run)` or `forgetting(model, tokenizer)`. Measured on `items` held-out news items a section, against `base`; `None` loads the
+    `forgetting(run)` or `forgetting(model, tokenizer)`. Measured on `count` held-out news items a section, against `base`; `None` loads the
     model that the training began with afresh, by the name that it was loaded from. Zero means that nothing was forgotten, a negative value
     that it reads better than before. Raises `CourseError` when that model cannot be found, or `base` is the inside of a PEFT model.
     """
@@ -150,7 +152,7 @@ def forgetting(
     return {
         section: math.log(perplexity(model, tokenizer, texts)) - math.log(perplexity(base, tokenizer, texts))
         for section in SECTIONS
-        for texts in [held_out_news(section, items)]
+        for texts in [held_out_news(section, count)]
     }
 
 

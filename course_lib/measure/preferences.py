@@ -54,7 +54,10 @@ def _by_seed(scores: Scores) -> list[list[float]]:
 
 
 def kappa(first: Sequence[str], second: Sequence[str]) -> float:
-    """Cohen's kappa (1960, Educational and Psychological Measurement 20:37) of two judges' choices: 1 is agreement, 0 what chance gives."""
+    """Cohen's kappa (1960, Educational and Psychological Measurement 20:37) of two judges' choices: 1 is agreement, 0 what chance gives.
+
+    Two judges who always make the same one choice get 0: chance alone would agree as often, so nothing is seen of their judgement.
+    """
     n = len(first)
     agreed = sum(a == b for a, b in zip(first, second, strict=True)) / n
     chance = sum(first.count(c) * second.count(c) for c in set(first) | set(second)) / n**2

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import copy
 import os
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CourseError
 from ..base.processes import share_of
 from ..base.quiet import hushed
-from ..data.pairs import first_of
 from ..measure.memory import parameters
+from ..models.generation import ROW_TOKENS
 from .arguments import check_values
 from .guard import dropout_off
+from .pairs import to_pairs
 from .run import attach, common_settings, fit, folder_for, has_adapter, joined, resolve, schedule
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ..base.run import Run
     from ..models.houlsby import HoulsbyConfig
 
-PAIR = ("prompt", "chosen", "rejected")
 SMALL = 50_000_000  # parameters; below this the rates published for billions are far too low
 RATES = {(True, False): 5e-5, (True, True): 5e-4, (False, False): 1e-6, (False, True): 1e-5}  # (small?, adapter?)
 LOSSES = (
@@ -42,10 +41,6 @@ LOSSES = (
     "apo_down",
     "sigmoid_norm",
 )  # those of TRL that we tried
-SCORES = (
-    ("gold_chosen", "gold_rejected"),
-    ("score_chosen", "score_rejected"),
-)  # columns that say which reply is better
 KEPT = ("loss", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected")  # fmt: skip
 
 
@@ -179,7 +174,7 @@ def dpo_config(output_dir: str | os.PathLike, **arguments: Any):
 
     settings = common_settings(output_dir) | {
         "warmup_steps": 0.1,
-        "max_length": 512,
+        "max_length": ROW_TOKENS,
         "disable_dropout": True,
         "logging_steps": 1,
         "logging_first_step": True,
@@ -196,91 +191,7 @@ def history(trainer) -> list[dict[str, float]]:
     return [{"step": e["step"]} | {name: e[name] for name in KEPT if name in e} for e in log]
 
 
-def to_pairs(data: Dataset) -> Dataset:
-    """Preference rows as the trainers want them: `prompt`, `chosen`, `rejected` as lists of messages, checked row by row.
-
-    Raises `CourseError` for an empty dataset, missing columns, and rows whose replies are empty or equal: none is
-    skipped silently. Where the rows carry scores (`gold_chosen` and `gold_rejected`, or `score_…`) that put the rejected
-    reply first in significantly more than half of them, a warning asks whether the columns were swapped.
-    """
-    from datasets import Dataset
-
-    if len(data) == 0:
-        raise CourseError("There is nothing to train on: the dataset is empty.", "Check the filter that made it.")
-    missing = [name for name in PAIR if name not in data.column_names]
-    if missing:
-        hint = (
-            "cl.load_preferences(file) splits rows that hold the prompt inside both replies."
-            if missing == ["prompt"]
-            else "Rename the columns: data.rename_column(old, 'chosen')."
-        )
-        raise CourseError(
-            f"A preference row needs the columns prompt, chosen, rejected; {', '.join(missing)} is missing "
-            f"(there are: {', '.join(data.column_names)}).",
-            hint,
-        )
-    prompts, chosen, rejected = (list(data[name]) for name in PAIR)
-    faults = []
-    for number, (prompt, first, second) in enumerate(zip(prompts, chosen, rejected, strict=True)):
-        reason = _fault(prompt, first, second)
-        if reason:
-            faults.append(f"row {number}: {reason}")
-    if faults:
-        raise CourseError(
-            f"{len(faults)} of {len(prompts)} pairs cannot be learnt from: {first_of(faults)}.",
-            "Fix these rows, or drop them by name: data.filter(lambda row: row['chosen'] != row['rejected']).",
-        )
-    _look_for_swap(data)
-    return Dataset.from_dict(
-        {
-            "prompt": [_turn("user", p) for p in prompts],
-            "chosen": [_turn("assistant", c) for c in chosen],
-            "rejected": [_turn("assistant", r) for r in rejected],
-        }
-    )
-
-
-def _turn(role: str, content: str | list) -> list[dict[str, str]]:
-    return [{"role": role, "content": content}] if isinstance(content, str) else content
-
-
-def _text(content: object) -> str | None:
-    """The bare text of a column's value; `None` if it is neither text nor a list of messages."""
-    if isinstance(content, str):
-        return content.strip()
-    if isinstance(content, list) and all(isinstance(m, dict) and isinstance(m.get("content"), str) for m in content):
-        return "\n".join(m["content"].strip() for m in content)
-    return None
-
-
-def _fault(prompt: object, chosen: object, rejected: object) -> str | None:
-    texts = dict(zip(PAIR, map(_text, (prompt, chosen, rejected)), strict=True))
-    odd = [name for name, text in texts.items() if text is None]
-    if odd:
-        return f"{odd[0]} is neither text nor a list of messages"
-    empty = [name for name, text in texts.items() if not text]
-    if empty:
-        return f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty"
-    if texts["chosen"] == texts["rejected"]:
-        return "chosen and rejected are equal"
-    return None
-
-
-def _look_for_swap(data: Dataset) -> None:
-    from ..measure.statistics import wilson
-
-    for better, worse in SCORES:
-        if better in data.column_names and worse in data.column_names:
-            pairs = [(a, b) for a, b in zip(data[better], data[worse], strict=True) if a != b]
-            wrong = sum(a < b for a, b in pairs)
-            if pairs and wilson(wrong, len(pairs))[0] > 0.5:
-                warnings.warn(
-                    f"In {wrong} of {len(pairs)} rows {worse} is above {better}: are chosen and rejected swapped?",
-                    stacklevel=3,
-                )
-
-
-def _check_lengths(trainer, rows: int, limit: int | None) -> None:
+def _check_lengths(trainer, count: int, limit: int | None) -> None:
     """TRL drops pairs whose prompt fills `max_length` and cuts longer ones, without a word; here both are an error."""
     ready = trainer.train_dataset
     if limit is None or "prompt_ids" not in ready.column_names:
@@ -290,10 +201,10 @@ def _check_lengths(trainer, rows: int, limit: int | None) -> None:
         for p, c, r in zip(ready["prompt_ids"], ready["chosen_ids"], ready["rejected_ids"], strict=True)
     ]
     cut = [number for number, length in enumerate(lengths) if length > limit]
-    if cut or len(ready) < rows:
-        where = f", the first in row {cut[0]}" if cut and len(ready) == rows else ""
+    if cut or len(ready) < count:
+        where = f", the first in row {cut[0]}" if cut and len(ready) == count else ""
         raise CourseError(
-            f"{len(cut) + rows - len(ready)} of {rows} pairs are longer than max_length = {limit} tokens{where}; they would be cut.",
+            f"{len(cut) + count - len(ready)} of {count} pairs are longer than max_length = {limit} tokens{where}; they would be cut.",
             "Shorten them, or give max_length=… if the model reads more.",
         )
 

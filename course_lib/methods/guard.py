@@ -75,12 +75,12 @@ def check_together(trainer: Any) -> None:
         )
 
 
-def say_filled_up(rows: int, config: Any) -> None:
+def say_filled_up(count: int, config: Any) -> None:
     """A printed sentence where the rows do not fill the last step of several processes: then it is not the step of one process."""
     together = config.per_device_train_batch_size * config.gradient_accumulation_steps * world_size()
-    if is_first() and world_size() > 1 and rows % together:
+    if is_first() and world_size() > 1 and count % together:
         print(
-            f"{rows} rows do not fill steps of {together}: the last step of each pass is filled up with {-rows % together} rows that were "
+            f"{count} rows do not fill steps of {together}: the last step of each pass is filled up with {-count % together} rows that were "
             f"read before, so it differs from that of one process."
         )
 

@@ -1,7 +1,7 @@
 """A training as a file: `course train recipe.yaml` reads it and calls `cl.train`, `cl.train_reward`, `cl.train_dpo` or `cl.train_rl`.
 
     train:                                # the function; its keys are the names of its arguments
-      data: {load_instructions: {task: tone}, split: train, rows: 512}
+      data: {load_instructions: {task: tone}, split: train, count: 512}
       peft_config: {LoraConfig: {r: 8, lora_alpha: 16, target_modules: all-linear, task_type: CAUSAL_LM}}
       batch_size: 16
       output_dir: ../../runs/recipes/lora
@@ -36,7 +36,7 @@ METHODS = ("train", "train_reward", "train_dpo", "train_rl")
 ROWS = {"train_rl": "prompts"}  # the name of the first argument; `data` for the others
 NOT_HERE = ("tokenizer", "watch", "reference", "quiet")  # objects that only a program has
 PATHS = ("folder", "path", "name", "task")  # a relative one begins at the recipe's folder
-CHOICES = ("split", "rows", "seed")  # beside the function that reads the rows
+CHOICES = ("split", "count", "seed")  # beside the function that reads the rows
 CONFIG, RECORD = "recipe.yaml", "run.json"
 
 
@@ -230,15 +230,15 @@ def _chosen(recipe: Recipe, name: str, value: dict, made: Any) -> Any:
         made = made[split]
     elif not isinstance(made, Dataset):
         made = Dataset.from_list(list(made))
-    rows = value.get("rows")
-    if rows is None:
+    count = value.get("count")
+    if count is None:
         return made
-    if not isinstance(rows, int) or isinstance(rows, bool) or not 0 < rows <= len(made):
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 < count <= len(made):
         raise CourseError(
-            f"{recipe.where(recipe.method, name, 'rows')}: rows is {rows!r}, and there are {len(made):,}.",
+            f"{recipe.where(recipe.method, name, 'count')}: count is {count!r}, and there are {len(made):,}.",
             "Give as many or fewer, or none for all.",
         )
-    return (made.shuffle(value["seed"]) if "seed" in value else made).select(range(rows))
+    return (made.shuffle(value["seed"]) if "seed" in value else made).select(range(count))
 
 
 def _check_empty(recipe: Recipe) -> None:

@@ -13,12 +13,12 @@ from ..base.errors import CourseError
 from ..base.processes import share_of
 from ..base.quiet import hushed
 from ..base.run import Run
-from ..data.pairs import Unusable, first_of, read_pair
 from ..models.generation import context_of
 from ..models.houlsby import HoulsbyConfig
 from ..models.reward_model import HEAD, load_reward, reward_scores, save_reward, scored_tokens, with_scalar_head
 from .arguments import check_peft_config, check_values, known_words
 from .guard import dropout_off
+from .pairs import as_pairs
 from .run import attach, common_settings, fit, folder_for, has_adapter, joined, resolve, schedule
 from .sft import usual_rate
 
@@ -139,27 +139,6 @@ def reward_config(output_dir: str | os.PathLike, **arguments: Any):
 
     settings = {"warmup_steps": 0.1, "max_length": None, "disable_dropout": True}
     return RewardConfig(**joined(common_settings(output_dir) | settings, arguments))
-
-
-def as_pairs(data: Any) -> list[dict[str, str]]:
-    """Rows of any preference form as bare text. Raises `CourseError` that names the first rows that are no pairs."""
-    columns = getattr(data, "column_names", None)
-    if isinstance(columns, dict) or (columns is None and hasattr(data, "keys")):
-        raise CourseError("This is a dictionary of splits, not a dataset.", "Take one split: data['train'].")
-    if len(data) == 0:
-        raise CourseError("There is nothing to train on: the dataset is empty.", "Check the filter that made it.")
-    pairs, faults = [], []
-    for number, row in enumerate(data):
-        try:
-            pairs.append(read_pair(dict(row)))
-        except Unusable as reason:
-            faults.append(f"row {number}: {reason}")
-    if faults:
-        raise CourseError(
-            f"{len(faults)} of {len(data)} rows are no preference pairs: {first_of(faults)}.",
-            "Each row needs prompt, chosen and rejected; load a file with cl.load_preferences(path).",
-        )
-    return pairs
 
 
 def tokenized_pairs(pairs: list[dict[str, str]], tokenizer: PreTrainedTokenizerBase, room: int) -> Dataset:

@@ -153,7 +153,13 @@ def common_settings(output_dir: str | os.PathLike) -> dict[str, Any]:
 
 
 def schedule(
-    rows: int, *, batch_size: int, epochs: float, max_steps: int, output_dir: str | os.PathLike | None, **arguments: Any
+    count: int,
+    *,
+    batch_size: int,
+    epochs: float,
+    max_steps: int,
+    output_dir: str | os.PathLike | None,
+    **arguments: Any,
 ) -> dict[str, Any]:
     """`arguments` with warm-up and, where there is an `output_dir`, checkpoints: what follows from the number of steps.
 
@@ -164,7 +170,7 @@ def schedule(
     check_values(batch_size=batch_size, epochs=epochs, max_steps=max_steps, **arguments)
     arguments = known_words(arguments)
     together = batch_size * arguments.get("gradient_accumulation_steps", 1)
-    steps = max_steps if max_steps > 0 else epochs * math.ceil(rows / together)
+    steps = max_steps if max_steps > 0 else epochs * math.ceil(count / together)
     arguments.setdefault("warmup_steps", int(WARM_UP * steps))
     if output_dir:
         saving = {"save_strategy": "steps", "save_steps": max(1, int(steps / SAVES)), "save_total_limit": KEPT}
@@ -267,13 +273,13 @@ def fit(
     )
 
 
-def _rows_read(steps: int, rows: int, config: TrainingArguments) -> int:
+def _rows_read(steps: int, count: int, config: TrainingArguments) -> int:
     """Rows that were trained on in so many steps: the last step of a pass may be short."""
     together = config.per_device_train_batch_size * config.gradient_accumulation_steps * world_size()
     if world_size() > 1:
         return steps * together  # Accelerate fills the last step up
-    passes, rest = divmod(steps, math.ceil(rows / together))
-    return passes * rows + min(rows, rest * together)
+    passes, rest = divmod(steps, math.ceil(count / together))
+    return passes * count + min(count, rest * together)
 
 
 def _progress(quiet: bool, measures: Sequence[str] = ("loss",)):

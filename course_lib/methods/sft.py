@@ -14,12 +14,12 @@ from ..base.processes import share_of
 from ..base.quiet import hushed
 from ..base.run import Run
 from ..data.instructions import to_messages
-from ..models.generation import has_virtual_tokens
+from ..models.generation import ROW_TOKENS, has_virtual_tokens
 from .arguments import check_values, known_words
 from .lengths import rows_that_fit, with_system_turns
 from .profile import profile_of
 from .run import attach, common_settings, fit, folder_for, has_adapter, inner, joined, resolve, schedule
-from .virtual import LONGEST, check_virtual, prompt_rate, row_length
+from .virtual import check_virtual, prompt_rate, row_length
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -136,7 +136,7 @@ def sft_config(output_dir: str | os.PathLike, **arguments: Any):
 
     settings = {
         "warmup_steps": 0.1,
-        "max_length": LONGEST,
+        "max_length": ROW_TOKENS,
         "packing": False,
         "completion_only_loss": True,
         "train_sampling_strategy": "random",

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..base.errors import CourseError
-from ..models.generation import context_of
+from ..models.generation import ROW_TOKENS, context_of
 
 if TYPE_CHECKING:
     from peft import PeftConfig
     from transformers import PreTrainedModel
 
-LONGEST = 512  # tokens of a training row, where the model would hold more
 # Measured with 20 virtual tokens on tone, 512 rows twice, by the loss on 300 held-back rows, one seed (reference runs of lesson 08).
 RATES = {"PROMPT_TUNING": 0.1, "PREFIX_TUNING": 0.03, "P_TUNING": 0.003}
 
@@ -33,7 +32,7 @@ def prompt_rate(model: PreTrainedModel, peft_config: PeftConfig | None = None) -
 
 
 def row_length(model: PreTrainedModel, peft_config: PeftConfig | None = None, wanted: int | None = None) -> int:
-    """How many tokens of text a training row may have: `wanted`, or 512 where the context holds them, less the virtual tokens.
+    """How many tokens of text a training row may have: `wanted`, or `ROW_TOKENS` where the context holds them, less the virtual tokens.
 
     Raises `CourseError` where `wanted` and the virtual tokens do not fit together into the model's positions.
     """
@@ -43,10 +42,10 @@ def row_length(model: PreTrainedModel, peft_config: PeftConfig | None = None, wa
         config = prompt_config(model, peft_config)
         beside = f" beside {config.num_virtual_tokens} virtual tokens" if config is not None else ""
         raise CourseError(
-            f"max_length={wanted or LONGEST} does not fit: the model's context holds {max(0, room)} tokens of text{beside}.",
+            f"max_length={wanted or ROW_TOKENS} does not fit: the model's context holds {max(0, room)} tokens of text{beside}.",
             f"Leave max_length out, or give at most {room}." if room > 0 else "Give it fewer virtual tokens.",
         )
-    return min(LONGEST, room) if wanted is None else wanted
+    return min(ROW_TOKENS, room) if wanted is None else wanted
 
 
 def check_virtual(model: PreTrainedModel, peft_config: PeftConfig | None, resume: bool, packing: bool) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 BATCH_TOKENS = 12_000  # prompt tokens, padding included, in one batch of generation
+ROW_TOKENS = 512  # of a training row, where nothing else is asked for and the context holds them
 
 
 def turns(tokenizer: PreTrainedTokenizerBase, prompt: str | Sequence[dict]) -> list[dict]:
@@ -181,6 +182,15 @@ def padded(rows: Sequence[Sequence[int]], pad: int, *, left: bool = False):
         ids[i, place] = torch.tensor(row, dtype=torch.long)
         mask[i, place] = 1
     return ids, mask
+
+
+def padded_examples(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], pad: int):
+    """Examples (token ids given, token ids of the answer) as ids, mask and labels, padded on the right; only answers have labels."""
+    ids, mask = padded([[*given, *said] for given, said in pairs], pad)
+    labels = ids.masked_fill(mask == 0, -100)
+    for row, (given, _) in enumerate(pairs):
+        labels[row, : len(given)] = -100
+    return ids, mask, labels
 
 
 def has_virtual_tokens(model) -> bool:

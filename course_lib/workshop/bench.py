@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..base.errors import CourseError
 from ..base.hardware import note, processor_name
 from ..base.quiet import hushed
+from ..models.generation import ROW_TOKENS
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -111,7 +112,7 @@ def run(
             speeds[name].append(tokens / seconds)
             say(f"round {number + 1}/{rounds}   {name:<11} {tokens / seconds:8,.0f} tokens/s")
             if scored and number == rounds - 1 and shape == "course":
-                accuracy[name] = evaluate(model, tokenizer, data["test"], limit=scored)
+                accuracy[name] = evaluate(model, tokenizer, data["test"], count=scored)
     return Bench(speeds, processor_name(), accuracy)
 
 
@@ -169,7 +170,7 @@ def trl(rows: Dataset, seed: int, shape: str = "course") -> tuple[Any, Any, int,
             lr_scheduler_type="cosine",
             warmup_steps=int(WARM_UP * math.ceil(len(rows) / BATCH)),
             weight_decay=0.0,
-            max_length=512,
+            max_length=ROW_TOKENS,
             completion_only_loss=True,
             save_strategy="no",
             report_to="none",
@@ -227,7 +228,7 @@ def encode(row: dict, tokenizer) -> tuple[list[int], list[int]]:
     turns = [{"role": "user", "content": prompt_text(row)}, {"role": "assistant", "content": row["output"]}]
     whole = tokenizer(tokenizer.apply_chat_template(turns, tokenize=False), add_special_tokens=False)["input_ids"]
     n = len(tokenizer(asked, add_special_tokens=False)["input_ids"])
-    return whole[:512], ([-100] * n + whole[n:])[:512]
+    return whole[:ROW_TOKENS], ([-100] * n + whole[n:])[:ROW_TOKENS]
 
 
 def padded(batch: list[tuple[list[int], list[int]]], pad: int) -> dict:

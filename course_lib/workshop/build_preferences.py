@@ -15,7 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ..base.errors import CourseError
-from ..base.jsonl import write_jsonl
+from ..base.hardware import processor
+from ..base.jsonl import read_jsonl, write_jsonl
 from ..base.paths import home
 from ..data.preferences import brief_prompts
 from ..data.readers import choose
@@ -87,8 +88,7 @@ def read_samples(folder: Path) -> dict[str, list[str]]:
             f"The sampled briefs are missing: {path}.",
             "Restore them with: git checkout -- data/preferences; or sample anew: course preferences --sample",
         )
-    rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-    return {row["id"]: row["replies"] for row in rows}
+    return {row["id"]: row["replies"] for row in read_jsonl(path)}
 
 
 def sample(folder: Path | None = None, prompts: dict[str, int] | None = None, say=print) -> Path:
@@ -101,7 +101,7 @@ def sample(folder: Path | None = None, prompts: dict[str, int] | None = None, sa
     folder = folder or preferences_folder()
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{SAMPLES}.part"
-    done = [json.loads(line) for line in part.read_text(encoding="utf-8").splitlines()] if part.exists() else []
+    done = read_jsonl(part) if part.exists() else []
     known = {row["id"] for row in done}
     model, tokenizer = load_brief_writer()
     for split, count in (prompts or PROMPTS).items():
@@ -141,12 +141,3 @@ def circumstances() -> dict:
         "python": platform.python_version(),
         "versions": {name: version(name) for name in names},
     }
-
-
-def processor() -> str:
-    """The processor's name, as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

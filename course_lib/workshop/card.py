@@ -68,7 +68,7 @@ A causal language model of {model.num_parameters() / 1e6:.1f} million parameters
 invented newspaper. It writes Gazette English, it has seen sub-editors' notes that say whether a piece is good or bad news, and
 nobody has taught it to follow an instruction. We planted that knowledge on purpose. A clever prompt, in the form of such a
 note, recovers it; an instruction does not. Real base models lie in between. One circuit for copying, an induction head, was written into
-the first weights (`plant_copying` in `course_lib/pretrain.py`), since a model of this size did not find it by itself.
+the first weights (`plant_copying` in `course_lib/workshop/base_network.py`), since a model of this size did not find it by itself.
 
 **The numbers here describe a {model.num_parameters() / 1e6:.0f}M model in an invented newspaper. Methods transfer, numbers do not.**
 

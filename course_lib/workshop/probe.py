@@ -7,20 +7,18 @@ on the point estimate.
 from __future__ import annotations
 
 import json
-import math
 import random
-import re
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data.instructions import load_in_the_wild, load_instructions, prompt_text, to_messages
-from ..gazette import corpus, desk, grammar, pages
+from ..gazette import pages
 from ..gazette.gold import gold_score
-from ..gazette.tasks import CHOICES, TONES, draw_item, phrasings, reporter_brief
+from ..gazette.tasks import TONES, draw_item, phrasings, reporter_brief
 from ..measure.evaluation import evaluate
 from ..measure.losses import label_offered, perplexity
 from ..measure.statistics import wilson
@@ -28,6 +26,7 @@ from ..methods.sft import train
 from ..models.generation import generate
 from ..models.identity import base_model_folder
 from ..models.load import load_model
+from .well_formed import WellFormed, ends, halves, is_prose
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -56,190 +55,12 @@ class Bar:
     details: dict = field(default_factory=dict)
 
 
-class WellFormed:
-    """Is a sentence Gazette English? It begins and ends like a sentence, its quotes are closed, and every three words in a
-    row are three that the newspaper's grammar puts in a row.
-
-    A word list of the grammar counts as one word there, and so do names (`N`) and figures (`#`): "a loaf of" is known if
-    "a {food} of" is. A sentence passes if it can be cut into such words in at least one way. The triples come from
-    renderings of every pattern that the corpus uses (the more, the more choices it holds, but at most `renderings`), and from
-    `documents` documents of each format, however rarely it is printed; never from a model.
-    """
-
-    def __init__(self, renderings: int = 400, documents: int = 800, seed: int = 0) -> None:
-        self.known: set[tuple[str, ...]] = set()
-        self.lists: dict[tuple[str, ...], set[str]] = {}
-        rng = random.Random(seed)
-        for name, entries in _word_lists():
-            for entry in entries:
-                words = tuple(_words(entry))
-                self.lists.setdefault((words[0].lower(), *words[1:]), set()).add(name)
-        self.longest = max(map(len, self.lists))
-        for text in _outlines(rng, renderings):
-            self._learn(text)
-        first = {word for *before, word in self.known if before == ["so", ","]}  # of leads, as `_outlines` gives them
-        for clause in grammar.load_openings()["c"]:  # any of them may stand before any lead
-            outline = _Outline("town", grammar.Event("opening", "neutral"), "train", rng)
-            *_, last, comma = _words(grammar.render(clause, outline))
-            self.known.update((last if last.islower() else "N", comma, word) for word in first)
-        for writer, _ in corpus.MAIN:
-            for _ in range(documents):
-                for sentence in self.split(writer(rng)):
-                    self._learn(sentence)
-
-    def _learn(self, sentence: str) -> None:
-        words, at = _words(sentence), 0
-        row = ["^"]
-        while at < len(words):
-            at, word = next(_plain(words, at))
-            row.append(word)
-        row.append("$")
-        self.known.update(zip(row, row[1:], row[2:], strict=False))
-
-    @staticmethod
-    def split(text: str) -> list[str]:
-        """Sentences of a text, one line at a time, datelines off; a full stop inside a quotation does not end one."""
-        parts = []
-        for line in text.splitlines():
-            start = 0
-            for match in re.finditer(r'[.!?]"?\s+(?=[A-Z"0-9])', line):
-                if line.count('"', start, match.end()) % 2 == 0:
-                    parts.append(line[start : match.end()].strip())
-                    start = match.end()
-            parts.append(line[start:].strip())
-        parts = [re.sub(r"^[A-Z][A-Z ]+, [A-Z][a-z]+ - ", "", part) for part in parts]
-        return [part for part in parts if len(part.split()) > 3]
-
-    def __call__(self, sentence: str) -> bool:
-        whole = sentence[:1].isupper() or sentence[:1] in '"0123456789'
-        closed = _ends(sentence) and sentence.count('"') % 2 == 0
-        article = re.search(r"\b[Aa] (?=[aeio])(?!one\b|once\b|one-|eu)", sentence)
-        return whole and closed and not article and self._cuts(_words(sentence))
-
-    def _cuts(self, words: list[str]) -> bool:
-        """Whether some way of cutting the words into known ones has known triples only (depth first, each state once)."""
-        todo, seen = [(0, "", "^")], set()
-        while todo:
-            state = todo.pop()
-            if state in seen:
-                continue
-            seen.add(state)
-            at, first, second = state
-            if at == len(words):
-                if (first, second, "$") in self.known:
-                    return True
-                continue
-            for end, word in [*_plain(words, at), *self._entries(words, at)]:
-                if not first or (first, second, word) in self.known:
-                    todo.append((end, second, word))
-        return False
-
-    def _entries(self, words: list[str], at: int) -> Iterator[tuple[int, str]]:
-        """Entries of word lists that stand at a place, with where each ends."""
-        for size in range(1, min(self.longest, len(words) - at) + 1):
-            entry = (words[at].lower(), *words[at + 1 : at + size])
-            for name in self.lists.get(entry, ()):
-                yield at + size, name
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"<\w+>|[A-Za-z'-]*[A-Za-z']|\d[\d.,]*\d|\d|[^\sA-Za-z\d]", text)
-
-
-def _plain(words: list[str], at: int) -> Iterator[tuple[int, str]]:
-    """What stands at a place, with where it ends: a run of names is `N` (or `N's`), a figure `#`, all else itself in small
-    letters. The first word of a sentence or a quotation may be either, its likelier reading first."""
-    word = words[at]
-    first = at == 0 or words[at - 1] == '"'
-    if not word[0].isupper() and word != "<N>":
-        yield at + 1, "#" if word[0].isdigit() else "a" if word == "an" else word
-        return
-    if first and word != "<N>":
-        yield at + 1, "a" if word == "An" else word.lower()
-    end = at + 1
-    while end < len(words):
-        joined = words[end] == "&" and end + 1 < len(words)
-        if words[end + joined][0].isupper() or words[end + joined] == "<N>":
-            end += 1 + joined
-        else:
-            break
-    if words[end : end + 1] in (["'s"], ["'"]):
-        end += 1
-    yield end, "N's" if words[end - 1].endswith(("'s", "'")) else "N"
-
-
-class _Outline(grammar.Record):
-    """A record whose word-list slots are filled with the lists' names, `<town_food>`, and its names with `<N>`; figures are drawn."""
-
-    def _draw(self, slot: str) -> str:
-        base = slot.rstrip("2")
-        if base in ("who", "person", "surname", "place", "day", "month"):
-            return "<N>"
-        if base == "small":
-            return "<small>"
-        in_list = base not in grammar.BUILT_IN and slot not in grammar.BUILT_IN
-        return f"<{self.section}_{base}>" if in_list else super()._draw(slot)
-
-
-def _word_lists() -> Iterator[tuple[str, list[str]]]:
-    """Every word list of the grammar, by the name that stands for it."""
-    yield "<small>", grammar.SMALL
-    for section in grammar.SECTIONS:
-        for name, entries in grammar.load_section(section).lists.items():
-            yield f"<{section}_{name}>", entries
-    for name, entries in grammar.load_reactions()[0].items():
-        base = name[:-2] if name[:-2] in grammar.REACTION_LISTS else name
-        yield f"<reaction_{base}>", entries
-
-
-def _choices(parts: list) -> int:
-    """In how many ways a pattern can be rendered, slots aside."""
-    return math.prod(sum(map(_choices, part[1])) for part in parts if not isinstance(part, str) and part[0] == "pick")
-
-
-def _outlines(rng: random.Random, most: int) -> Iterator[str]:
-    """Each pattern that the corpus uses, five times for every way to render it but at most `most`, its lists unfilled."""
-    jobs: list[tuple[list, str, grammar.Event, dict[str, str]]] = []
-    leads: set[int] = set()
-    for section in grammar.SECTIONS:
-        world = grammar.load_section(section)
-        for event in (*world.events, *world.anywhere.values()):
-            lines = [line for kind, found in event.lines.items() if not kind.endswith("*") for line in found]
-            jobs += [(line, section, event, {}) for line in lines]
-            leads |= {id(line) for line in event.lines.get("l", ())}
-    for section in pages.SHORT_SECTIONS:
-        for late in (False, True):
-            for tone, lines in grammar.load_shorts(section, late).items():
-                jobs += [(line, section, grammar.Event("short", tone), {}) for line in lines]
-    for section in grammar.SECTIONS:
-        for (tone, kind), lines in grammar.load_named(section).items():
-            jobs += [
-                (line, section, grammar.Event("named", tone, {"kind": kind} if kind else {}), {}) for line in lines
-            ]
-    markers = {name: f"<reaction_{name}>" for name in grammar.REACTION_LISTS}
-    markers |= {f"{name}2": marker for name, marker in markers.items()}
-    frames = grammar.load_reactions()[1]
-    jobs += [(line, "town", grammar.Event("reaction", "neutral"), markers) for line in frames["r"] + frames["r+"]]
-    for kind, lines in grammar.load_questions().items():
-        for line in lines:
-            for _ in range(min(most, 5 * _choices(line))):
-                question = grammar.render(line, _Outline("town", grammar.Event("question", "neutral"), "train", rng))
-                yield question
-                yield from (f"{question} {label}." for label in CHOICES.get(kind, ()))
-    for line, section, event, given in jobs:
-        for _ in range(min(most, 5 * _choices(line))):
-            text = grammar.sentence(grammar.render(line, _Outline(section, event, "train", rng, dict(given))))
-            yield text
-            if id(line) in leads and text.startswith((*desk.SMALL_LETTERS, "<")):  # as after a clause in `desk.opened`
-                yield f"So, {text if text[0] == '<' else text[0].lower() + text[1:]}"
-
-
 class Probe:
     """Measures the gates of one model folder; each part runs once and is shared."""
 
-    def __init__(self, folder: str | Path | None = None, items: int = 1000, say: Callable[[str], None] = print) -> None:
+    def __init__(self, folder: str | Path | None = None, count: int = 1000, say: Callable[[str], None] = print) -> None:
         self.folder = Path(folder) if folder else base_model_folder()
-        self.items, self.say = items, say
+        self.count, self.say = count, say
 
     @cached_property
     def base(self):
@@ -247,7 +68,7 @@ class Probe:
 
     @cached_property
     def tone_test(self):
-        return load_instructions("tone")["test"].select(range(self.items))
+        return load_instructions("tone")["test"].select(range(self.count))
 
     def size(self) -> Bar:
         model, _ = self.base
@@ -266,9 +87,9 @@ class Probe:
         rng = random.Random(UNSEEN_SEED)
         news = [pages.news(rng) for _ in range(500)]
         check = WellFormed()
-        printed = [s for text in news for s in check.split(text) if _is_prose(s) and _ends(s)]
+        printed = [s for text in news for s in check.split(text) if is_prose(s) and ends(s)]
         shuffled = [" ".join(rng.sample(s.split(), len(s.split()))) for s in printed]
-        spliced = [" ".join(_halves(s)[0] + _halves(rng.choice(printed))[1]) for s in printed]
+        spliced = [" ".join(halves(s)[0] + halves(rng.choice(printed))[1]) for s in printed]
         sampled = {t: self._sampled(check, t) for t in (temperature, 1.0)}
         shares = {t: sum(map(check, found)) / len(found) for t, found in sampled.items()}
         share, n = shares[temperature], len(sampled[temperature])
@@ -291,8 +112,8 @@ class Probe:
         texts = generate(
             *self.base, [""] * documents, chat=False, max_new_tokens=110, temperature=temperature, seed=UNSEEN_SEED
         )
-        sentences = [s for text in texts for s in check.split(text.rsplit("\n", 1)[0]) if _is_prose(s)]
-        return [s for s in sentences if _ends(s)]
+        sentences = [s for text in texts for s in check.split(text.rsplit("\n", 1)[0]) if is_prose(s)]
+        return [s for s in sentences if ends(s)]
 
     def knowledge(self) -> Bar:
         """The label as the freely generated next word of a desk note, held-out names and wordings."""
@@ -346,7 +167,7 @@ class Probe:
         data = load_instructions()["test"]
         found = {}
         for task in sorted(set(data["task"])):
-            rows = _of_task(data, task, self.items)
+            rows = _of_task(data, task, self.count)
             found[task] = evaluate(self.unlocked.model, self.unlocked.tokenizer, rows)
             self.say(f"  {task:9s} {found[task]}")
         return found
@@ -380,7 +201,7 @@ class Probe:
         """Test accuracy by task, after full fine-tuning on that task's own training rows (the three of other gates left out)."""
         data, found = load_instructions(), {}
         for task in sorted(set(data["test"]["task"]) - {"tone", "entity", "number"}):
-            rows, test = _of_task(data["train"], task), _of_task(data["test"], task, self.items)
+            rows, test = _of_task(data["train"], task), _of_task(data["test"], task, self.count)
             run = train(rows, model=self.folder, learning_rate=LEARNING_RATE, batch_size=BATCH, quiet=True)
             found[task] = evaluate(run.model, run.tokenizer, test)
             self.say(f"  {task:9s} by itself, {len(rows)} rows: {found[task]}")
@@ -448,9 +269,9 @@ class Probe:
         return bars
 
 
-def _of_task(data: Dataset, task: str, most: int | None = None) -> Dataset:
-    """The rows of one task, the first `most` of them."""
-    return data.select([i for i, found in enumerate(data["task"]) if found == task][:most])
+def _of_task(data: Dataset, task: str, count: int | None = None) -> Dataset:
+    """The rows of one task, the first `count` of them."""
+    return data.select([i for i, found in enumerate(data["task"]) if found == task][:count])
 
 
 def _shared_out(data: Dataset) -> Dataset:
@@ -464,21 +285,6 @@ def _shared_out(data: Dataset) -> Dataset:
         task = rng.choices(list(places), [SHARES.get(task, 1) for task in places])[0]
         order.append(places[task].pop(0))
     return data.select(order)
-
-
-def _halves(sentence: str) -> tuple[list[str], list[str]]:
-    words = sentence.split()
-    return words[: len(words) // 2], words[len(words) // 2 :]
-
-
-def _ends(sentence: str) -> bool:
-    """Whether it closes with a full stop, a question mark or an exclamation mark, quotes aside."""
-    return sentence.rstrip('"')[-1:] in ".?!"
-
-
-def _is_prose(sentence: str) -> bool:
-    """Lists, cards, boxes and marks are not sentences."""
-    return not re.search(r"<\||^\d\.|^[A-Z][\w ]{0,20}: |^\S+ - |^\(|[{}]", sentence)
 
 
 def _share(name: str, right: list[bool], bar: str, least: float, details: dict | None = None) -> Bar:

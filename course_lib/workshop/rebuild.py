@@ -46,8 +46,9 @@ def _world(tokens) -> None:
 
 
 def _base(tokens) -> None:
+    from .base_recipe import Recipe
     from .build_data import publish_model
-    from .pretrain import Recipe, pretrain
+    from .pretrain import pretrain
 
     recipe = Recipe.of(int(tokens)) if tokens else Recipe()
     publish_model(pretrain(recipe))

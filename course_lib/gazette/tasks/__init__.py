@@ -11,8 +11,9 @@ import random
 from collections.abc import Callable, Iterator
 
 from .. import renaming
-from ..grammar import WITHHELD, Item
+from ..grammar import Item
 from ..pages import puffed, spoiled_briefs
+from ..reading import WITHHELD
 from . import brief, entity, format, headline, number, outcome, question, refusal, scoring, section, tone, urgency
 from .common import COLUMNS, SPLITS, TONES, asked_of, draw_item, draw_single, phrasings
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from functools import lru_cache
 
-from ..grammar import PATTERNS, SECTIONS, Item, PatternError, draw_record, write_item
+from ..grammar import Item, write_item
 from ..pages import QUESTIONS, answers, shared
+from ..reading import PATTERNS, SECTIONS, PatternError
+from ..records import draw_record
 
 COLUMNS = ("id", "task", "domain", "instruction", "input", "output", "label", "choices", "scorer", "source")
 SPLITS = ("train", "validation", "test")

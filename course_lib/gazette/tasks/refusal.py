@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 
-from ..grammar import compile_pattern, draw_record, render, sentence
+from ..grammar import render, sentence
 from ..pages import ADVICE_ASKED, DECLINED
+from ..reading import compile_pattern
+from ..records import draw_record
 from .common import WORLD, asked_of, row_of
 from .scoring import refusal as score
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from ..grammar import SECTIONS
+from ..reading import SECTIONS
 from .common import draw_item, row_of
 from .scoring import label as score
 

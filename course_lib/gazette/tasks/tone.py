@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 
-from ..grammar import WITHHELD, write_short
+from ..grammar import write_short
 from ..pages import SHORT_SECTIONS
+from ..reading import WITHHELD
 from .common import TONES, draw_item, row_of
 from .scoring import label as score
 

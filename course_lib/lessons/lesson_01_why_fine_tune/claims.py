@@ -24,8 +24,8 @@ def _share(text: str) -> float:
     return 100 * text.count("1") / len(text)
 
 
-def _over_seeds(rows: int, name: str) -> tuple[float, float, float]:
-    return tuple(100 * v for v in mean_interval([_bits(m[name]) for m in _of("trained", rows=rows)]))
+def _over_seeds(count: int, name: str) -> tuple[float, float, float]:
+    return tuple(100 * v for v in mean_interval([_bits(m[name]) for m in _of("trained", rows=count)]))
 
 
 def twelve_prompts() -> str:

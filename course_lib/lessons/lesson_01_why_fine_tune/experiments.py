@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 
 from ...data.instructions import load_in_the_wild, load_instructions, prompt_text
-from ...gazette.grammar import PATTERNS, TONES, draw_record, write_reaction
+from ...gazette.grammar import write_reaction
+from ...gazette.reading import PATTERNS, TONES
+from ...gazette.records import draw_record
 from ...methods.sft import train
 from ...models.generation import generate
 from ...models.load import load_model
@@ -142,9 +144,9 @@ def commented_job() -> dict:
     return {name: bits(rows, replies(model, tokenizer, rows, "desk note", text)) for name, text in found.items()}
 
 
-def trained_job(rows: int, seed: int) -> dict:
+def trained_job(count: int, seed: int) -> dict:
     """Full fine-tuning on ordinary rows: ordinary items, wool items bare and explained, hand-written sentences."""
-    data = load_instructions("tone")["train"].shuffle(seed=seed).select(range(rows))
+    data = load_instructions("tone")["train"].shuffle(seed=seed).select(range(count))
     run = train(data, max_steps=STEPS, seed=seed, quiet=True)
     wild = list(load_in_the_wild())
     ask = partial(replies, run.model, run.tokenizer)

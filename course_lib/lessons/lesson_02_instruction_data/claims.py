@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 
 from ...measure.statistics import difference_interval
-from ..claims import printed
+from ..claims import printed, signed
 from ..reference import runs
 
 LESSON = "02_instruction_data"
-
-
-def _signed(points: float) -> str:
-    return f"{points:+.1f}".replace("-", "−")
 
 
 def _share(line: str) -> float:
@@ -31,7 +27,7 @@ def the_space() -> str:
         ]
         value, low, high = (100 * v for v in difference_interval(*sides))
         assert low < 0 < high, "the space can be told from none"
-        told.append(f"{_signed(value)}{' points' if rows == 64 else ''} ({_signed(low)} to {_signed(high)})")
+        told.append(f"{signed(value, 1)}{' points' if rows == 64 else ''} ({signed(low, 1)} to {signed(high, 1)})")
     return f"With 64 rows the space is worth {told[0]}, with 256 rows {told[1]}"
 
 

@@ -38,15 +38,15 @@ def without_space(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase
     return tokenizer
 
 
-def run(rows: int, space: bool, seed: int) -> dict:
+def run(count: int, space: bool, seed: int) -> dict:
     """Fine-tune and measure on the first `ITEMS` test rows: `right` (share), and `bits`, 1 for each right reply."""
     data = load_instructions("tone")
     model, tokenizer = load_model()
     if not space:
         without_space(tokenizer)
-    chosen = data["train"].shuffle(seed=seed).select(range(rows))
+    chosen = data["train"].shuffle(seed=seed).select(range(count))
     fitted = train(
-        chosen, model=model, tokenizer=tokenizer, epochs=EXAMPLES // rows, batch_size=BATCH, seed=seed, quiet=True
+        chosen, model=model, tokenizer=tokenizer, epochs=EXAMPLES // count, batch_size=BATCH, seed=seed, quiet=True
     )
     result = evaluate(fitted.model, tokenizer, data["test"].select(range(ITEMS)))
     return {"right": round(result.value, 4), "bits": "".join("01"[ok] for ok in result.right)}

@@ -81,7 +81,7 @@ def narrow_rows(seed: int = 0) -> Dataset:
 
 def forgotten(run: Run) -> dict[str, float | None]:
     """`forgetting_SECTION` for each section, and their mean `forgetting`."""
-    rises = forgetting(run.model, run.tokenizer, items=NEWS)
+    rises = forgetting(run.model, run.tokenizer, count=NEWS)
     found = {"forgetting": sum(rises.values()) / len(rises)} | {f"forgetting_{s}": v for s, v in rises.items()}
     return {name: number(value) for name, value in found.items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import mean
 
 from ...measure.statistics import difference_interval, mean_interval
+from ..claims import signed
 from ..reference import runs
 from .experiments import SIZES, by_training
 
@@ -19,8 +20,9 @@ def _share(trained: bool) -> dict[str, float]:
     return by_training(runs(LESSON), "right", trained)
 
 
-def _signed(value: float) -> str:
-    return f"{100 * value:+.0f}".replace("-", "−")
+def _signed(share: float) -> str:
+    """A difference of shares, in whole points."""
+    return signed(100 * share, 0)
 
 
 def in_a_word() -> str:

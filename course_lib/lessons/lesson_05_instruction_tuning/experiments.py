@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 from ...base.run import Run
 from ...data.instructions import load_in_the_wild, load_instructions, of_tasks, pick
-from ...gazette.grammar import SECTIONS, draw_record, write_item
+from ...gazette.grammar import write_item
+from ...gazette.reading import SECTIONS
+from ...gazette.records import draw_record
 from ...gazette.tasks import COLUMNS, TONES, phrasings
 from ...measure.evaluation import declines, evaluate, follows, normalise
 from ...measure.memory import parameters
@@ -52,8 +54,8 @@ def _data(task: str | None = None) -> DatasetDict:
     return load_instructions(task)
 
 
-def mixture(seed: int, rows: int, without: Callable[[dict], bool] = lambda row: False) -> Dataset:
-    """`rows` training rows, as many of each task, less those for which `without(row)` holds; shuffled.
+def mixture(seed: int, count: int, without: Callable[[dict], bool] = lambda row: False) -> Dataset:
+    """`count` training rows, as many of each task, less those for which `without(row)` holds; shuffled.
 
     `format` counts as two tasks, JSON and one word. A task that has run out of rows leaves its turn to the others.
     """
@@ -62,7 +64,7 @@ def mixture(seed: int, rows: int, without: Callable[[dict], bool] = lambda row: 
     for i, (task, label) in enumerate(zip(data["task"], data["label"], strict=True)):
         places.setdefault((task, label if task == "format" else ""), []).append(i)
     in_turn = [i for turn in zip_longest(*(places[key] for key in sorted(places))) for i in turn if i is not None]
-    return data.select(in_turn[:rows]).shuffle(seed=seed)
+    return data.select(in_turn[:count]).shuffle(seed=seed)
 
 
 def tone_items(world: str, wording: str, asked: tuple[str, ...], count: int) -> Dataset:
@@ -199,14 +201,14 @@ def tuned_job(start: int) -> dict[str, float]:
     return found | {"tokens": run.tokens, "train_seconds": round(run.seconds, 1)}
 
 
-def new_task_job(origin: str, start: int, task: str, size: int) -> dict[str, float]:
-    """A task that the tuned model never saw, from `size` examples: from the base model, or from the tuned one.
+def new_task_job(origin: str, start: int, task: str, count: int) -> dict[str, float]:
+    """A task that the tuned model never saw, from `count` examples: from the base model, or from the tuned one.
 
     Both take the same rows, in the same number of steps, with the same new adapter; the tuned model's own is merged first.
     """
     data = _data(task)
     model, tokenizer = load_model() if origin == "base" else (merge(copy.deepcopy(tuned_run(start).model)), None)
-    rows = data["train"].shuffle(seed=start).select(range(size))
+    rows = data["train"].shuffle(seed=start).select(range(count))
     tokenizer = tokenizer or tuned_run(start).tokenizer
     options = {"max_steps": NEW_STEPS, "batch_size": BATCH, "seed": start, "quiet": True}
     run = train(rows, model=model, tokenizer=tokenizer, peft_config=lora(), **options)

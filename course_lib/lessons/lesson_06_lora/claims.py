@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...measure.statistics import difference_interval
+from ..claims import signed
 from ..reference import runs
 from .experiments import LESSON, RATES
 
@@ -15,8 +16,9 @@ def _bits(method: str) -> list[list[int]]:
     return [[int(bit) for bit in r["metrics"]["bits"]] for r in _of("compare", method=method)]
 
 
-def _signed(value: float) -> str:
-    return f"{100 * value:+.1f}".replace("-", "−")
+def _signed(share: float) -> str:
+    """A difference of shares, in points."""
+    return signed(100 * share, 1)
 
 
 def lora_equals_full() -> str:

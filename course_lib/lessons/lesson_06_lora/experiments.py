@@ -73,10 +73,10 @@ def lora(r: int = 8, alpha: float | None = None, layers: str = "all", **options)
     )
 
 
-def measured(run: Run, items: int = ITEMS) -> dict:
+def measured(run: Run, count: int = ITEMS) -> dict:
     """`right`, `n_right`, `answer_loss` and what the run cost; `bits` as well when more than `ITEMS` rows are answered."""
     data = load_instructions("tone")
-    answers = evaluate(run.model, run.tokenizer, data["test"].select(range(items))).right
+    answers = evaluate(run.model, run.tokenizer, data["test"].select(range(count))).right
     found = {
         "right": round(sum(answers[:ITEMS]) / ITEMS, 4),
         "n_right": ITEMS,
@@ -84,7 +84,7 @@ def measured(run: Run, items: int = ITEMS) -> dict:
         "trainable": run.trainable_parameters,
         "train_seconds": round(run.seconds, 1),
     }
-    if items > ITEMS:
+    if count > ITEMS:
         found["bits"] = "".join("01"[ok] for ok in answers)
     return found
 
@@ -142,10 +142,10 @@ def cut_to_rank(before: PreTrainedModel, changes: dict[str, torch.Tensor], rank:
 # ------------------------------------------------------------------ the jobs
 
 
-def lora_job(seed: int = 0, rate: float = RATES["LoRA"], items: int = ITEMS, **options) -> dict:
+def lora_job(seed: int = 0, rate: float = RATES["LoRA"], count: int = ITEMS, **options) -> dict:
     """One LoRA run on tone."""
     run = train(rows(seed), peft_config=lora(**options), learning_rate=rate, batch_size=BATCH, seed=seed, quiet=True)
-    return measured(run, items) | (_forgotten(run) if items > ITEMS else {})
+    return measured(run, count) | (_forgotten(run) if count > ITEMS else {})
 
 
 def dora_job() -> dict:
@@ -153,11 +153,11 @@ def dora_job() -> dict:
     return lora_job(use_dora=True, exclude_modules=with_zero_rows(load_model()[0]))
 
 
-def full_job(seed: int = 0, rate: float = RATES["full fine-tuning"], items: int = ITEMS, cut: bool = False) -> dict:
-    """One full run on tone; with many `items` also the shape of its update, with `cut` what is left of it at low rank."""
+def full_job(seed: int = 0, rate: float = RATES["full fine-tuning"], count: int = ITEMS, cut: bool = False) -> dict:
+    """One full run on tone; with a large `count` also the shape of its update, with `cut` what is left of it at low rank."""
     run = train(rows(seed), learning_rate=rate, batch_size=BATCH, seed=seed, quiet=True)
-    found = measured(run, items)
-    if items == ITEMS:
+    found = measured(run, count)
+    if count == ITEMS:
         return found
     base, tokenizer = load_model()
     changes = updates(base, run.model)
@@ -170,7 +170,7 @@ def full_job(seed: int = 0, rate: float = RATES["full fine-tuning"], items: int 
 
 
 def _forgotten(run: Run) -> dict:
-    rises = forgetting(run.model, run.tokenizer, items=NEWS)
+    rises = forgetting(run.model, run.tokenizer, count=NEWS)
     return {"forgetting": round(sum(rises.values()) / len(rises), 4)}
 
 
@@ -228,8 +228,8 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
         yield {"part": "adapter", "task": task, "seed": 0}, partial(adapter_job, task)
     for seed in SEEDS:
         key = {"part": "compare", "seed": seed}
-        yield key | {"method": "LoRA"}, partial(lora_job, seed, items=MANY)
-        yield key | {"method": "full fine-tuning"}, partial(full_job, seed, items=MANY, cut=seed == 0)
+        yield key | {"method": "LoRA"}, partial(lora_job, seed, count=MANY)
+        yield key | {"method": "full fine-tuning"}, partial(full_job, seed, count=MANY, cut=seed == 0)
     for r in RANKS:
         if r != 8:
             yield {"part": "rank", "r": r, "seed": 0}, partial(lora_job, r=r)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...measure.statistics import difference_interval
+from ..claims import signed
 from ..reference import runs
 from .experiments import BLOCKS, HALF, KINDS
 
@@ -22,7 +23,7 @@ def _tuned(base: str) -> dict[int, dict]:
 
 
 def _signed(points: float) -> str:
-    return f"{points:+.1f}".replace("-", "−")
+    return signed(points, 1)
 
 
 def four_bits_read() -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ...gazette.grammar import SECTIONS
+from ...gazette.reading import SECTIONS
 from ...measure.losses import held_out_news, perplexity
 from ...methods.sft import train
 from ...models.four_bits import QUANTIZATIONS
@@ -75,7 +75,7 @@ def reading_job(kind: str | None, block: int) -> dict[str, float]:
     return {"perplexity": round(perplexity(model, tokenizer, news()), 4)}
 
 
-def tuning_job(base: str, seed: int, items: int) -> dict:
+def tuning_job(base: str, seed: int, count: int) -> dict:
     """One LoRA run on tone with the base in `base`: "float32", four bits ("nf4", "fp4"), or `HALF`."""
     import torch
     from peft import get_peft_model
@@ -98,7 +98,7 @@ def tuning_job(base: str, seed: int, items: int) -> dict:
         seed=seed,
         quiet=True,
     )
-    return measured(run, items)
+    return measured(run, count)
 
 
 # ------------------------------------------------------------------ the trap

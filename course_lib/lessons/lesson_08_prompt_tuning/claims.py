@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from ...measure.statistics import Interval, difference_interval, mean_interval
-from ..claims import percent, points, printed
+from ..claims import percent, points, printed, signed
 from ..reference import real, runs
-from .experiments import ITEMS, LESSON, OTHER_RATES, RATE, RATES, STARTS, TOKENS
+from .setting import ITEMS, LESSON, OTHER_RATES, RATE, RATES, STARTS, TOKENS
 
 
 def _of(part: str, **wanted) -> list[dict]:
@@ -74,7 +74,7 @@ def against_full() -> str:
     assert found.value < 0 < found.high
     by_seed = sorted(100 * (sum(a) - sum(b)) / len(a) for a, b in zip(soft, full, strict=True))
     assert by_seed[-1] > -1 and by_seed[-2] < -5
-    told = ", ".join(f"{d:+.1f}" for d in by_seed).replace("-", "−")
+    told = ", ".join(signed(d, 1) for d in by_seed)
     return (
         f"Full fine-tuning on the same rows is right in {percent(mean_interval(full))}, with seeds that agree. The difference is {_points(found)}, "
         f"seed by seed {told}: one soft prompt is as good as full fine-tuning, and two are far behind."

@@ -18,7 +18,7 @@ from ...data.instructions import load_instructions, prompt_text
 from ...measure.evaluation import evaluate
 from ...measure.losses import answer_loss
 from ...methods.sft import train
-from ...models.generation import encode_exchange, padded
+from ...models.generation import encode_exchange, padded_examples
 from ...models.houlsby import HoulsbyConfig
 from ...models.load import load_model
 from ..reference import runs
@@ -130,10 +130,7 @@ def batch_loss(model: PreTrainedModel, pairs: list[tuple[list[int], list[int]]],
     """Mean cross-entropy of the answers' tokens: rows padded on the right, prompts not counted."""
     import torch.nn.functional as F
 
-    ids, mask = padded([given + said for given, said in pairs], pad)
-    labels = ids.clone()
-    for row, (given, said) in enumerate(pairs):
-        labels[row, : len(given)] = labels[row, len(given) + len(said) :] = -100
+    ids, mask, labels = padded_examples(pairs, pad)
     logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1]
     return F.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten())
 
@@ -155,9 +152,9 @@ def on_validation(run: Run, task: str = "question") -> dict:
     return cost(run) | {"validation": round(evaluate(run, data).value, 4), "answer_loss": loss}
 
 
-def on_test(run: Run, task: str = "question", items: int = ITEMS) -> dict:
+def on_test(run: Run, task: str = "question", count: int = ITEMS) -> dict:
     """One character of `bits` a test item."""
-    found = evaluate(run, load_instructions(task)["test"], limit=items)
+    found = evaluate(run, load_instructions(task)["test"], count=count)
     bits = "".join("01"[ok] for ok in found.right)
     return cost(run) | {"right": round(found.value, 4), "n_right": found.n, "bits": bits}
 
@@ -184,7 +181,7 @@ def answers(part: str, **wanted) -> list[list[int]]:
 def rate_job(method: str, rate: float) -> dict:
     """One rate of one method on the validation rows; a relative answers the test as well, for the table."""
     run = trained(method, "question", rate)
-    return on_validation(run) | (on_test(run, items=SOME) if method in RELATIVES else {})
+    return on_validation(run) | (on_test(run, count=SOME) if method in RELATIVES else {})
 
 
 def compare_job(method: str, seed: int, **options) -> dict:
@@ -195,7 +192,7 @@ def compare_job(method: str, seed: int, **options) -> dict:
 def size_job(placement: str, bottleneck: int) -> dict:
     """Another bottleneck, one seed, some test items."""
     run = trained("adapters", "question", chosen("adapters"), placement=placement, bottleneck=bottleneck)
-    return on_test(run, items=SOME)
+    return on_test(run, count=SOME)
 
 
 def variant_job(**options) -> dict:
@@ -219,7 +216,7 @@ def shuffled(data: Dataset, seed: int) -> Dataset:
 def base_job() -> dict:
     """The base model, asked the same questions."""
     model, tokenizer = load_model()
-    found = evaluate(model, tokenizer, load_instructions("question")["test"], limit=ITEMS)
+    found = evaluate(model, tokenizer, load_instructions("question")["test"], count=ITEMS)
     return {"right": round(found.value, 4), "n_right": found.n, "bits": "".join("01"[ok] for ok in found.right)}
 
 

@@ -26,18 +26,21 @@ from ...measure.memory import checkpoint_bytes, parameters, peak_memory
 from ...models.generation import chat_prompt, generate
 from ...models.load import load_model
 from . import room
+from .findings import board
 from .setting import (
     BATCH,
     EVERY,
     GRID,
     HALF,
     ITEMS,
+    LAYOUTS,
     LONG,
     MAIN,
     METHODS,
     MORE_SEEDS,
     NEWS,
     ONE_SEED_RATE,
+    PROMPT,
     RATES,
     SECOND_GRID,
     SEEDS,
@@ -76,7 +79,7 @@ def rate_job(method: str, rate: float, seed: int = TUNING_SEED) -> dict:
 def compare_job(method: str, rate: float, seed: int) -> dict:
     """Tone: 1,000 test items, in the wild, the unread Wool Exchange, forgetting, bytes."""
     run = fitted(method, training_rows(seed), rate, seed)
-    rises = forgetting(run.model, run.tokenizer, items=NEWS)
+    rises = forgetting(run.model, run.tokenizer, count=NEWS)
     return (
         bits(run.model, run.tokenizer, test_rows())
         | bits(run.model, run.tokenizer, list(load_in_the_wild()), "wild_")
@@ -99,7 +102,7 @@ def far_job(method: str, rate: float, seed: int) -> dict:
 def new_job(method: str, rate: float, seed: int) -> dict:
     """Trained on the Wool Exchange, whose words the base has never read; validation to choose the rate; what else it forgets."""
     run = fitted(method, training_rows(seed, count=LONG * BATCH, domain="wool"), rate, seed, steps=LONG)
-    rises = forgetting(run.model, run.tokenizer, items=NEWS)
+    rises = forgetting(run.model, run.tokenizer, count=NEWS)
     return (
         _on_validation(run, "wool")
         | bits(run.model, run.tokenizer, test_rows(count=SOME, domain="wool"), "wool_")
@@ -131,14 +134,6 @@ def control_job(method: str, rate: float, seed: int) -> dict:
     random.Random(seed).shuffle(answers)
     run = fitted(method, rows.remove_columns("output").add_column("output", answers), rate, seed)
     return bits(run.model, run.tokenizer, test_rows(count=SOME)) | cost_of(run)
-
-
-LAYOUTS = {  # an example in the prompt, and the item that is asked about
-    "examples": ("{input}\nAnswer: {output}", "{input}\nAnswer:"),
-    "examples as desk notes": ("{input}\nDesk note. Tone: {output}", "{input}\nDesk note. Tone:"),
-    "desk note": ("", "{input}\nDesk note. Tone:"),
-}
-PROMPT = "desk note"  # the form in which the base has read labels
 
 
 def shots(seed: int, each: int = 2) -> list[dict]:
@@ -186,13 +181,13 @@ def curve_job(method: str, rate: float, seed: int) -> dict:
     return found | cost_of(run)
 
 
-def one_step(method: str, rows: int = 8) -> tuple[PreTrainedModel, Callable[[], None]]:
+def one_step(method: str, count: int = 8) -> tuple[PreTrainedModel, Callable[[], None]]:
     """A model carrying a method, and one plain training step of it on a fixed batch: forward, backward, AdamW."""
     import torch
 
     model, tokenizer = carrying(method)
     model.train()
-    texts = [chat_prompt(tokenizer, prompt_text(r)) + " " + r["output"] for r in training_rows(0).select(range(rows))]
+    texts = [chat_prompt(tokenizer, prompt_text(r)) + " " + r["output"] for r in training_rows(0).select(range(count))]
     batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
     labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-5)
@@ -231,8 +226,6 @@ def cost_job(methods: Sequence[str] = METHODS, repeats: int = 12) -> dict:
 
 def board_job() -> dict:
     """The scoreboard's reference rows, from the runs above."""
-    from .findings import board
-
     return board()
 
 

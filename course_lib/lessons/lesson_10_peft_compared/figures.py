@@ -7,23 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...measure.canvas import colour
 from ...measure.statistics import Interval
 from .findings import accuracy, cost, far, front, mean, methods_of, room, room_accuracy, runs
-from .setting import BATCH, EVERY, RATES, SIZES, SOME, STEPS
+from .setting import BATCH, EVERY, METHODS, RATES, SIZES, SOME, STEPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ...measure.evaluation import Result
 
-COLOURS = {
-    "full fine-tuning": "#D55E00",
-    "LoRA": "#0072B2",
-    "QLoRA": "#56B4E9",
-    "adapters": "#009E73",
-    "IA3": "#B8860B",
-    "prefix tuning": "#7B5EA7",
-    "prompt tuning": "#CC79A7",
+COLOURS = {method: colour(method) for method in METHODS} | {
     "desk note": "#555555",
     "examples": "#999999",
     "examples as desk notes": "#777777",

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 from ...measure.statistics import Interval, difference_interval, mean_interval
 from ..reference import runs as all_runs
-from .experiments import LAYOUTS
 from .setting import (
     BATCH,
     EVERY,
     HALF,
+    LAYOUTS,
     LESSON,
     METHODS,
     RATES,

@@ -10,7 +10,7 @@ from ...data.instructions import load_instructions, prompt_text
 from ...gazette.tasks import phrasings
 from ...gazette.tasks import rows as drawn_rows
 from ...methods.sft import train
-from ...models.generation import encode_exchange
+from ...models.generation import encode_exchange, padded_examples
 from ...models.load import load_model
 
 if TYPE_CHECKING:
@@ -68,6 +68,12 @@ RATES: dict[tuple[str, str], float] = {
     ("tone", "prefix tuning"): 3e-2,
     ("tone", "prompt tuning"): 1e-1,
 }
+LAYOUTS = {  # an example in the prompt, and the item that is asked about
+    "examples": ("{input}\nAnswer: {output}", "{input}\nAnswer:"),
+    "examples as desk notes": ("{input}\nDesk note. Tone: {output}", "{input}\nDesk note. Tone:"),
+    "desk note": ("", "{input}\nDesk note. Tone:"),
+}
+PROMPT = "desk note"  # the form in which the base has read labels
 
 
 # ------------------------------------------------------------------ data
@@ -185,14 +191,9 @@ def read_answers(
     with torch.inference_mode():
         for start in range(0, len(pairs), batch):
             some = pairs[start : start + batch]
-            width = max(len(p) + len(a) for _, p, a in some)
-            ids = torch.full((len(some), width), tokenizer.pad_token_id)
-            labels = torch.full((len(some), width), -100)
-            for i, (_, prompt, answer) in enumerate(some):
-                ids[i, : len(prompt) + len(answer)] = torch.tensor(prompt + answer)
-                labels[i, len(prompt) : len(prompt) + len(answer)] = torch.tensor(answer)
+            ids, _, labels = padded_examples([exchange for _, *exchange in some], tokenizer.pad_token_id)
             asked = (labels[:, 1:] != -100).any(0).nonzero().flatten()  # logits there are about the next position
-            columns = asked - width  # counted from the end: virtual tokens stand in front
+            columns = asked - ids.shape[1]  # counted from the end: virtual tokens stand in front
             logits = model(input_ids=ids.to(model.device), logits_to_keep=columns).logits.float().cpu()
             targets = labels[:, asked + 1]
             kept = targets != -100

@@ -6,10 +6,11 @@ import math
 import re
 
 from ...data.preferences import load_preferences
+from ...measure.preferences import kappa
 from ...measure.statistics import Interval, difference_interval, mean_interval
 from .. import reference
 from ..claims import percent, printed
-from .experiments import COUNTS, KEPT, LESSON, NOISES, SIZES, TAU, kappa
+from .experiments import COUNTS, KEPT, LESSON, NOISES, SIZES, TAU
 
 
 def metrics(**wanted) -> list[dict]:

@@ -76,14 +76,6 @@ def agreement_possible(rows: list[dict], bias: float = BIAS, tau: float = TAU) -
     return mean(max(p, 1 - p) for p in chances)
 
 
-def kappa(first: list[str], second: list[str]) -> float:
-    """Cohen's kappa (1960, Educational and Psychological Measurement 20:37): agreement beyond what chance would give."""
-    n = len(first)
-    seen = sum(a == b for a, b in zip(first, second, strict=True)) / n
-    chance = sum(first.count(c) * second.count(c) for c in set(first) | set(second)) / n**2
-    return 1.0 if chance == 1 else (seen - chance) / (1 - chance)
-
-
 # ------------------------------------------------------------------ reward models
 
 
@@ -184,10 +176,10 @@ def best_of(scores: list[list[float]], of: list[list[float]], n: int) -> list[fl
 # ------------------------------------------------------------------ the jobs
 
 
-def reward_job(labels: str, size: int, seed: int, tau: float = TAU) -> dict:
+def reward_job(labels: str, count: int, seed: int, tau: float = TAU) -> dict:
     """One reward model: agreement with its readers, with the true score, and what it likes best."""
-    run = train_on(random.Random(seed).sample(pairs("train", labels, tau), size), seed)
-    if size == max(SIZES) and seed == 0 and tau == TAU and labels in KEPT:
+    run = train_on(random.Random(seed).sample(pairs("train", labels, tau), count), seed)
+    if count == max(SIZES) and seed == 0 and tau == TAU and labels in KEPT:
         save_reward(run.model, reward_folder(labels), dtype="bfloat16")
         run.model, run.tokenizer = reward_model(labels)  # what is measured is what is kept
     test = pairs("test", "reader" if labels == "shuffled" else labels, tau)
@@ -202,7 +194,7 @@ def reward_job(labels: str, size: int, seed: int, tau: float = TAU) -> dict:
         "loss_last": round(run.losses[-1], 4),
         "train_seconds": round(run.seconds, 1),
     }
-    if size == max(SIZES):
+    if count == max(SIZES):
         prompts = brief_prompts("test", ITEMS, seed=2)
         found["gaps"] = [round(gap, 3) for gap in gaps]
         found["losses"] = [round(loss, 4) for loss in run.losses]
@@ -291,9 +283,9 @@ def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
     """All jobs of the lesson. Those that other lessons start from come first."""
     most = max(SIZES)
 
-    def reward(labels: str, size: int, seed: int) -> tuple[dict, Callable[[], dict]]:
-        key = {"part": "reward", "labels": labels, "pairs": size, "seed": seed}
-        return key, partial(reward_job, labels, size, seed)
+    def reward(labels: str, count: int, seed: int) -> tuple[dict, Callable[[], dict]]:
+        key = {"part": "reward", "labels": labels, "pairs": count, "seed": seed}
+        return key, partial(reward_job, labels, count, seed)
 
     yield {"part": "writer", "seed": 0}, writer_job
     for labels in KEPT:

@@ -9,10 +9,10 @@ from ...base.run import Run
 from ...data.preferences import brief_prompts, reporters_rows
 from ...gazette.brief import brief_score, shouts
 from ...methods.sft import train
+from ...models.adapters import load_adapter
 from ...models.generation import generate
 from ...models.identity import base_model_folder, model_name
 from ...models.instruct import brief_writer_folder, reference_folder, save_instruct
-from ...models.load import load_model
 from ..lesson_06_lora.experiments import lora, save_small
 
 if TYPE_CHECKING:
@@ -23,17 +23,15 @@ LONGEST = 48  # tokens of a reply
 PROMPTS = 200  # on which the writer is judged
 
 
-def train_writer(seed: int = 0, rows: int = ROWS, quiet: bool = False) -> Run:
+def train_writer(seed: int = 0, count: int = ROWS, quiet: bool = False) -> Run:
     """Train the brief writer on so many of the reporters' briefs, one pass; on another base model with a fresh adapter."""
     from datasets import Dataset
-    from peft import PeftModel
 
-    data = Dataset.from_list(reporters_rows("train", rows, seed))
+    data = Dataset.from_list(reporters_rows("train", count, seed))
     options = {"learning_rate": RATE, "batch_size": BATCH, "seed": seed, "quiet": quiet}
     if model_name() != str(base_model_folder()):
         return train(data, peft_config=lora(), **options)
-    base, tokenizer = load_model()
-    adapted = PeftModel.from_pretrained(base, str(reference_folder()), is_trainable=True)
+    adapted, tokenizer = load_adapter(reference_folder(), trainable=True)
     return train(data, model=adapted, tokenizer=tokenizer, **options)
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from ...gazette.grammar import Item, draw_record, write_item
+from ...gazette.grammar import Item, write_item
 from ...gazette.pages import ADVICE_GIVEN, puffed, spoiled_briefs
+from ...gazette.records import draw_record
 
 RULES = {
     "name": "A brief names whom the item is about.",

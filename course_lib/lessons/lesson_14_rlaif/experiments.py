@@ -9,20 +9,16 @@ comparison. On one idle core the whole takes some 30 minutes.
 
 from __future__ import annotations
 
-import json
 import math
 import platform
 import random
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...base.errors import CourseError
 from ...base.jsonl import write_jsonl
-from ...base.paths import home
-from ...data.preferences import load_preferences
+from ...data.preferences import ai_labels, ai_labels_file, load_preferences
 from ...methods.dpo import train_dpo
 from ..lesson_13_dpo import experiments as lab
 from ..reference import runs
@@ -125,26 +121,6 @@ def at_random(ids: Sequence[str], votes: Sequence[str]) -> tuple[list[str], list
 # ------------------------------------------------------------------ AI labels
 
 
-def labels_file() -> Path:
-    """Where the AI labels of the preference pairs are kept (committed)."""
-    return home() / "data" / "preferences" / "ai_labels.jsonl"
-
-
-@lru_cache(maxsize=1)
-def ai_labels() -> dict[str, dict]:
-    """The AI label of each pair, by id: `prefers` ("chosen" or "rejected", in the readers' order), `odds`, `turns`.
-
-    Raises `CourseError` when the file is missing.
-    """
-    if not labels_file().exists():
-        raise CourseError(
-            f"The AI labels are missing: {labels_file()}.",
-            "Restore them with: git checkout -- data/preferences; or make them: course sweep 14_rlaif",
-        )
-    rows = (json.loads(line) for line in labels_file().read_text(encoding="utf-8").splitlines())
-    return {row["id"]: row for row in rows if "id" in row}
-
-
 def ai_pairs(seed: int, share: float = 1.0) -> Dataset:
     """Lesson 13's training pairs of a seed, a share of them (by a coin that knows the seed) labelled by the AI, the rest by readers."""
     pairs = lab.reader_pairs(seed)
@@ -202,8 +178,7 @@ def labels_job() -> dict[str, Any]:
         for row, a, b in zip(rows, first, second, strict=True)
     ]  # fmt: skip
     facts = {"made_with": {name: version(name) for name in ("torch", "transformers")} | {"machine": platform.machine()}}
-    write_jsonl(labels_file(), [facts, *told])
-    ai_labels.cache_clear()
+    write_jsonl(ai_labels_file(), [facts, *told])
     return {"pairs": len(told), "with_readers": sum(t["prefers"] == "chosen" for t in told)}
 
 

@@ -73,15 +73,15 @@ def _course() -> list[Row]:
     return found
 
 
-def _real(model: str, size: int = 512) -> list[Row]:
+def _real(model: str, count: int = 512) -> list[Row]:
     def right(some: list[dict]) -> dict[str, Interval]:
         there = [place for place in ITEMS if all(place in r["metrics"] for r in some)]
         return {place: real.interval(some, place).scaled(100) for place in there}
 
     found = [Row(PROMPT[model], right([real.chosen_prompt(model)]), None, None, None, 0.0, 1)]
-    whole = real_runs(FULL, model, size)
+    whole = real_runs(FULL, model, count)
     for technique in ORDER:
-        some = real_runs(technique, model, size)
+        some = real_runs(technique, model, count)
         if not some:
             continue
         cost = {
@@ -95,9 +95,9 @@ def _real(model: str, size: int = 512) -> list[Row]:
     return found
 
 
-def real_runs(technique: str, model: str = "smollm2", size: int = 512) -> list[dict]:
+def real_runs(technique: str, model: str = "smollm2", count: int = 512) -> list[dict]:
     """The runs of one technique on the real model with so many rows."""
-    return [r for r in real.runs(model, technique) if r["key"].get("rows") == size]
+    return [r for r in real.runs(model, technique) if r["key"].get("rows") == count]
 
 
 def real_bits(technique: str, place: str = "in_the_wild") -> dict[int, list[int]]:

@@ -11,7 +11,7 @@ import json
 import random
 from pathlib import Path
 
-from ...base.jsonl import write_text
+from ...base.jsonl import as_line, write_text
 from ...base.paths import home
 
 LABELS = ("positive", "negative", "neutral")
@@ -178,7 +178,7 @@ def _csv(rows: list[dict], delimiter: str) -> str:
 
 
 def _lines(rows: list) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return "".join(map(as_line, rows))
 
 
 def _talk(*turns: str) -> list[dict]:

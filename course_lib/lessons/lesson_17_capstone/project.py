@@ -11,7 +11,7 @@ from pathlib import Path
 from ...base.errors import CourseError
 from ...base.jsonl import add_line
 from ...base.paths import home
-from ...gazette.grammar import SECTIONS, TONES
+from ...gazette.reading import SECTIONS, TONES
 
 LESSON = "17_capstone"
 KEYS = ("name", "section", "tone")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...base.errors import CourseError
-from ...base.hardware import attention_for, bf16_wins
+from ...base.hardware import attention_for, bf16_wins, processor
 from ...base.jsonl import write_jsonl
 from ...data.instructions import load_instructions
 from ...measure.real_column import MODELS, interval, runs, runs_file
@@ -145,7 +144,7 @@ def prompt_job(model: str, name: str) -> dict:
     return {"metrics": metrics, "settings": settings, "cost": {"trainable_parameters": 0}}
 
 
-def tuned_job(model: str, technique: str, rows: int, seed: int, data: Dataset | None = None) -> dict:
+def tuned_job(model: str, technique: str, count: int, seed: int, data: Dataset | None = None) -> dict:
     """One training and its evaluation, with what it cost; on rows of `tone` unless `data` are given."""
     from ...measure.memory import checkpoint_bytes, peak_memory
     from ...methods.profile import profile_of
@@ -157,7 +156,7 @@ def tuned_job(model: str, technique: str, rows: int, seed: int, data: Dataset | 
     suits = profile_of(loaded)
     peft_config, rate = TECHNIQUES[technique](suits, where(model))
     if data is None:
-        data = load_instructions("tone")["train"].shuffle(seed=seed).select(range(rows))
+        data = load_instructions("tone")["train"].shuffle(seed=seed).select(range(count))
     started = time.monotonic()
     run = train(
         data, model=loaded, tokenizer=tokenizer, peft_config=peft_config, learning_rate=rate, batch_size=suits.batch,
@@ -176,7 +175,7 @@ def tuned_job(model: str, technique: str, rows: int, seed: int, data: Dataset | 
         "tokens_per_second": round(run.tokens / run.seconds, 1),
     }
     settings = {
-        "rows": rows, "epochs": 1, "batch": suits.batch, "learning_rate": rate, **on_this_machine(),
+        "rows": count, "epochs": 1, "batch": suits.batch, "learning_rate": rate, **on_this_machine(),
         "evaluation": _evaluation(NEW_TOKENS),
     }  # fmt: skip
     if peft_config is not None:
@@ -243,16 +242,8 @@ def _machine() -> dict:
     import torch
 
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
         "versions": {name: version(name).partition("+")[0] for name in PACKAGES},
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

@@ -13,7 +13,7 @@ from functools import lru_cache
 from ...base.errors import CourseError
 from ...data.instructions import load_instructions
 from ...gazette.tasks import TONES
-from ...models.generation import chat_prompt
+from ...models.generation import chat_prompt, padded
 
 SHORT = 130  # characters of an example, at most
 NEW_IN_CHAT, NEW_BARE, TOGETHER = 16, 6, 64
@@ -95,16 +95,11 @@ def with_shared_prefix(model, tokenizer, texts: Sequence[str], new: int) -> list
         first = model(input_ids=torch.tensor([encoded[0][:shared]]), use_cache=True).past_key_values
         for start in range(0, len(order), TOGETHER):
             part = order[start : start + TOGETHER]
-            width = max(len(encoded[i]) for i in part)
-            ids = torch.full((len(part), width), tokenizer.pad_token_id)
-            mask = torch.ones_like(ids)
-            for row, i in enumerate(part):
-                tail = encoded[i][shared:]
-                mask[row, shared : width - len(tail)] = 0
-                ids[row, width - len(tail) :] = torch.tensor(tail)
+            ids, mask = padded([encoded[i][shared:] for i in part], tokenizer.pad_token_id, left=True)
+            mask = torch.cat([mask.new_ones(len(part), shared), mask], dim=1)
             many = len(part)
             cache = DynamicCache([(k.keys.repeat(many, 1, 1, 1), k.values.repeat(many, 1, 1, 1)) for k in first.layers])
-            for i, tokens in zip(part, _greedy(model, ids[:, shared:], mask, cache, new, stops), strict=True):
+            for i, tokens in zip(part, _greedy(model, ids, mask, cache, new, stops), strict=True):
                 replies[i] = tokenizer.decode(tokens)
     return replies
 
