@@ -117,8 +117,8 @@ def real_replies_stop() -> str:
     both = [100 * interval(after, how=how).value for how in ("lenient", "exact")]
     assert both[0] == both[1] and alone < named / 2
     return (
-        f"Untrained, the real model names the right label in {named:.1f} % and replies with nothing else in {alone:.1f} %: it talks around "
-        f"its answers. After 512 rows both are {both[0]:.1f} %"
+        f"Untrained, the real model names the right label in {named:.1f} % and replies with nothing else in {alone:.1f} %: mostly "
+        f"something stands around it. After 512 rows both are {both[0]:.1f} %"
     )
 
 
