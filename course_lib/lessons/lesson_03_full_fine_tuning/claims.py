@@ -12,6 +12,7 @@ from ..reference import runs
 from .experiments import NARROW_STEPS, RATE, RATES, SECTION
 
 LESSON = "03_full_fine_tuning"
+GUESSING = 25 / 165  # 15 items of each task: 1/3 of urgency and tone, 1/4 of section and outcome, half of refusal
 
 
 def _of(part: str, **wanted) -> list[dict]:
@@ -28,10 +29,11 @@ def full_over_seeds() -> str:
     found, control = _of("rate", learning_rate=RATE), _of("control")
     value, low, high = shares_interval([m["accuracy"] for m in found], found[0]["n"])
     shuffled = shares_interval([m["accuracy"] for m in control], control[0]["n"])
-    assert max(m["high"] for m in control) < low
+    assert shuffled.high < low and shuffled.low < GUESSING < shuffled.high
     return (
         f"Over three seeds full fine-tuning is right in {100 * value:.1f} % of the rows of eleven tasks "
-        f"({100 * low:.0f} to {100 * high:.0f}), the control in {100 * shuffled.value:.1f} %."
+        f"({100 * low:.0f} to {100 * high:.0f}), the control in {100 * shuffled.value:.1f} % "
+        f"({100 * shuffled.low:.0f} to {100 * shuffled.high:.0f}), which includes the {100 * GUESSING:.0f} % of guessing."
     )
 
 
