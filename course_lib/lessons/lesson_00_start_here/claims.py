@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ...measure.real_column import PLAIN, interval
+from ...measure.real_column import runs as real_runs
 from ...measure.scoreboard import reference_file, rows
 from .experiments import CONTROL, LESSON
 
@@ -35,4 +37,24 @@ def by_hand() -> str:
     return f"Over three seeds {_told(found['in_the_wild'])} of the 342 hand-written sentences are right: fewer than of the Gazette's own."
 
 
-CLAIMS = [none_of_a_thousand, full_and_control, by_hand]
+def seeds_far_apart() -> str:
+    """The width of the control's interval over seeds and items."""
+    control = _of(CONTROL)["accuracy"]
+    assert control["high"] > 1 / 3 + 0.2
+    return f"The control's interval is {100 * (control['high'] - control['low']):.0f} points wide, since its seeds lie far apart"
+
+
+def on_the_real_model() -> str:
+    """The real model, asked plainly and after LoRA, and what it says when asked plainly."""
+    (plain,) = real_runs("smollm2", PLAIN)
+    trained = [r for r in real_runs("smollm2", "LoRA") if r["key"]["rows"] == 1024]
+    before, after, said = interval([plain]), interval(trained), plain["metrics"]["in_the_wild"]["said"]
+    assert before.low < 1 / 3 < before.high and after.low > 0.8
+    return (
+        f"Asked plainly, SmolLM2 is right in {100 * before.value:.1f} % of the sentences, which is chance, and after 1,024 rows in "
+        f"{100 * after.value:.1f} %. It fails in another way than ours: it does name a label, and names “positive” for {said['positive']} of "
+        f"{sum(said.values())} sentences, of which a third are."
+    )
+
+
+CLAIMS = [none_of_a_thousand, full_and_control, seeds_far_apart, by_hand, on_the_real_model]

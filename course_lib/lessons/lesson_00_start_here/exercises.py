@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .. import checks
-from ..exercise import Exercise
+from ..exercise import Exercise, source_of
+from . import mistakes, solutions
 
 ITEMS, ENOUGH = 60, 0.8
 
@@ -91,18 +92,11 @@ EXERCISES = [
             "collections.Counter counts the labels: Counter(data['test']['label']).",
             "The most frequent label's count divided by len(data['test']).",
         ),
-        "from collections import Counter\n\n"
-        "data = cl.load_instructions('tone')\n"
-        "counts = Counter(data['test']['label'])\n"
-        "answer = max(counts.values()) / len(data['test'])",
+        source_of(solutions.share_of_the_most_frequent) + "()",
         (
             "answer = 1 / 3",
-            "from collections import Counter\n\n"
-            "data = cl.load_instructions('tone')\n"
-            "answer = 100 * max(Counter(data['test']['label']).values()) / len(data['test'])",
-            "from collections import Counter\n\n"
-            "data = cl.load_instructions('tone')\n"
-            "answer = max(Counter(data['train']['label']).values()) / len(data['train'])",
+            source_of(mistakes.in_per_cent) + "()",
+            source_of(mistakes.of_the_training_rows) + "()",
             "answer = 'neutral'",
         ),
     ),

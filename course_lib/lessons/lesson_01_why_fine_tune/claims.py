@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+from ...measure.real_column import PLAIN, PROMPTED, chosen_prompt, interval
+from ...measure.real_column import runs as real_runs
 from ...measure.statistics import difference_interval, mean_interval
 from ..claims import printed
 from ..reference import runs
+from .experiments import items
 
 LESSON = "01_why_fine_tune"
 
@@ -125,6 +128,122 @@ def outside_the_prompt_wins() -> str:
     return "The first line is the higher one"
 
 
+def wordings_by_heart() -> str:
+    """The committed perplexities of the three sections."""
+    found = [
+        [float(v) for v in re.search(rf"^{section} +([\d.]+) +([\d.]+) +([\d.]+)$", printed(LESSON), re.M).groups()]
+        for section in ("business", "health", "courts")
+    ]
+    read, new, shuffled = (sorted(column) for column in zip(*found, strict=True))
+    assert 10 * read[-1] < new[0] and new[-1] < 2048 < shuffled[0]
+    return (
+        f"In wordings that it has read the model hesitates among {read[0]:.1f} to {read[-1]:.1f} tokens, in new ones among {new[0]:.0f} to "
+        f"{new[-1]:,.0f}: it has learnt wordings by heart."
+    )
+
+
+def examples_do_not_help() -> str:
+    """The committed run: the plain layout with and without examples."""
+    shares = [
+        [
+            int(v)
+            for v in re.search(
+                rf"{n} examples in the prompt .*? (\d+) % .*? (\d+) % .*? (\d+) %", printed(LESSON)
+            ).groups()
+        ]
+        for n in (0, 6)
+    ]
+    assert sum(shares[1]) <= sum(shares[0]) + 3 and max(shares[1]) < 34
+    return "Examples do not help"
+
+
+def brittle() -> str:
+    """The committed run: the note in five forms."""
+    named = {
+        form: float(re.search(rf"{form} +labels +\d+ % +([\d.]+) % right", printed(LESSON))[1])
+        for form in ("as printed", "small letters", "no line break", "a space at the end", "another word")
+    }
+    usual, small, line, space, word = named.values()
+    assert space == word == 0 and min(small, line) > usual - 3
+    return (
+        "Small letters and a missing line break change nothing; one space at the end, or another name for the note, and no reply is "
+        "a label any more."
+    )
+
+
+def events_set_aside() -> str:
+    """The best prompt on half of the kinds of event, and its share on the others."""
+    kinds = sorted({row["source"] for row in items()})
+    aside = [row["source"] in kinds[::2] for row in items()]
+    shares = {}
+    for m in _of("prompt"):
+        bits = _bits(m["bits"])
+        parts = [[b for b, first in zip(bits, aside, strict=True) if first == side] for side in (True, False)]
+        shares[m["prompt"]] = [100 * sum(part) / len(part) for part in parts]
+    best = max(shares, key=lambda name: shares[name][0])
+    assert best == max(shares, key=lambda name: shares[name][1])
+    first, rest = shares[best]
+    return (
+        f"There the five differ: “{best}” leads with {first:.1f} % of {sum(aside)} items, and keeps the lead on the other "
+        f"events, with {rest:.1f} % of {len(aside) - sum(aside)}."
+    )
+
+
+def prompt_and_training() -> str:
+    """Trained models under the desk note, and the untrained one beside them on the same items."""
+    value, low, high = _over_seeds(512, "desk_note")
+    asked = _over_seeds(512, "bits")
+    (note,) = _of("prompt", prompt="desk note")
+    few = [_bits(m["desk_note"]) for m in _of("trained", rows=32)]
+    lost = difference_interval([_bits(note["bits"])] * len(few), few).scaled(100)
+    assert low < asked[0] < high and value < _share(note["bits"]) and lost.low > 0
+    return (
+        f"Together they bring no more than either: after 512 rows the desk note is right in {value:.1f} % ({low:.1f} to {high:.1f}). "
+        f"And 32 rows spoil the key: under the desk note the model they leave is {lost.value:.1f} points ({lost.low:.1f} to "
+        f"{lost.high:.1f}) worse than the untrained one."
+    )
+
+
+def tokens_a_call() -> str:
+    """The committed lengths of three kinds of prompt."""
+    note, question, examples = (
+        int(re.search(rf"{name} +(\d+) tokens a call", printed(LESSON))[1])
+        for name in ("item and desk note", "question, chat template", "six examples")
+    )
+    assert note < question < examples
+    return (
+        f"Nor is the prompt the dearer way here: a call costs {note} tokens with the note and {question} with the question in its template. "
+        f"It is examples in the prompt that cost, {examples} tokens at every call."
+    )
+
+
+def wool_is_not_known() -> str:
+    """The committed run: the desk note under wool items."""
+    share = int(re.search(r"desk note, wool items +wool +(\d+) %", printed(LESSON))[1])
+    assert share < 34 and "wool replies that are a label: 180 of 180" in printed(LESSON)
+    return "Every reply is a label, and no more than a third of them are right"
+
+
+def real_prompts() -> str:
+    """The real model: what it says when asked plainly, the best of the prompts to choose from, and that one with other examples."""
+    (plain,) = real_runs("smollm2", PLAIN)
+    said = plain["metrics"]["in_the_wild"]["said"]
+    best = chosen_prompt("smollm2")
+    tried = real_runs("smollm2", PROMPTED)
+    again = [r for r in tried if r["key"]["prompt"].startswith(best["key"]["prompt"] + ", drawn again")]
+    trained = interval([r for r in real_runs("smollm2", "LoRA") if r["key"]["rows"] == 1024])
+    number = {6: "six"}[len([r for r in tried if "drawn again" not in r["key"]["prompt"]])]
+    others = " and ".join(f"{100 * interval([r]).value:.1f}" for r in again)
+    assert interval([plain]).low < 1 / 3 < interval([plain]).high and all(
+        interval([r]).high < trained.low for r in tried
+    )
+    return (
+        f"asked plainly the real model says “positive” to {said['positive']} of {sum(said.values())} sentences and is right as often as a "
+        f"guess. Of {number} prompts the one with six examples is best on other rows; it brings {100 * interval([best]).value:.1f} %, and with "
+        f"other examples drawn for it {others} %: brittle here, too. Training brings {100 * trained.value:.1f} %"
+    )
+
+
 CLAIMS = [
     twelve_prompts,
     prompt_beats_training,
@@ -135,4 +254,12 @@ CLAIMS = [
     comment_helps,
     terms_one_by_one,
     outside_the_prompt_wins,
+    wordings_by_heart,
+    examples_do_not_help,
+    brittle,
+    events_set_aside,
+    prompt_and_training,
+    tokens_a_call,
+    wool_is_not_known,
+    real_prompts,
 ]

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from .. import checks
-from ..exercise import Exercise
-from . import solutions
+from ..exercise import Exercise, source_of
+from . import mistakes, solutions
 
-# (reply, label it answers with, what a function that gets it wrong has overlooked)
+# (reply, label that it names, what a function that gets it wrong has overlooked)
 REPLIES = (
-    (" positive", "positive", "the space before an answer belongs to the template and is no part of the label"),
+    (" positive", "positive", "a reply may be the label and nothing else"),
     ("Negative.", "negative", "a capital or a full stop does not make an answer wrong"),
-    (" neutral\nDesk note", "neutral", "what comes after the first word does not count"),
-    (" positive, said the desk", "positive", "a comma may follow the label"),
-    (' "Positive!"', "positive", "quotation marks and exclamation marks are punctuation too"),
-    (" NEUTRAL: no change", "neutral", "a colon may follow the label, and all its letters may be capitals"),
+    (" The tone of this report is neutral.", "neutral", "the label may stand anywhere in the reply, not only in front"),
+    ("**Positive**", "positive", "the stars of emphasis are no part of the label"),
+    (" neutral\nneutral\nneutral", "neutral", "the same label named three times is one label"),
     (
-        " The board is positive that sales will rise.",
-        None,
-        "that reply mentions a label in passing and answers nothing",
+        " It is not positive but negative.",
+        "negative",
+        "a label right behind 'not' is denied, so one label is named there",
     ),
-    (" Is it positive, negative or neutral?", None, "that reply hands the question back"),
-    (" Positively charged.", None, "'positively' begins like a label and is another word"),
-    (" positive/negative", None, "two labels side by side are no answer; the first word there is neither of them"),
-    (" not negative", None, "the first word there is 'not'"),
+    (" This is not neutral.", None, "a label right behind 'not' is denied, so no label is named there"),
+    (" Is it positive, negative or neutral?", None, "that reply hands the question back: it names three labels"),
+    (" positive/negative", None, "two different labels are no answer"),
+    (" Positively charged particles.", None, "'positively' begins like a label and is another word"),
     ("", None, "a model may reply with nothing at all"),
     (" Shares rose on Monday.", None, "that is a piece of news, no answer"),
 )
@@ -74,7 +73,7 @@ def judge_size(answer) -> str | None:
         (CARD / BYTES, f"that fills the whole card; {KEPT} GB of it are kept for activations."),
         (
             free / 2,
-            "that counts two-byte weights only, as for reading. Training keeps gradients, moments and a master copy too.",
+            "that counts two-byte weights only, as for inference. Training keeps gradients, moments and a master copy too.",
         ),
         (free / 4, "that counts two-byte weights and gradients. AdamW's moments and the master copy are missing."),
         (free / 8, "that counts weights, gradients and the master copy. AdamW's two moments are missing."),
@@ -91,26 +90,24 @@ EXERCISES = [
         "Exercise 1",
         judge_scorer,
         (
-            "reply.lower().split() gives the words in small letters; for an empty reply the list is empty.",
-            "Strip punctuation from the first word with .strip('.,:;!?\"'), then ask whether it is *equal* to a label.",
+            "Collect the labels that are named into a set, then look how many there are: none, one, or more than one.",
+            "A regular expression finds whole words: re.findall(r'\\b(positive|negative|neutral)\\b', text). How would you let it "
+            "take a 'not ' in front along, so that you can leave such a label out?",
         ),
         solutions.label_of,
         (
-            "answer = lambda reply: next((t for t in ('positive', 'negative', 'neutral') if t in reply.lower()), None)",
-            "answer = lambda reply: reply.strip() if reply.strip() in ('positive', 'negative', 'neutral') else None",
-            "def label_of(reply):\n"
-            "    text = reply.strip().lower()\n"
-            "    return next((t for t in ('positive', 'negative', 'neutral') if text.startswith(t)), None)\n\n\n"
-            "answer = label_of",
-            "def label_of(reply):\n"
-            "    first = reply.lower().split()[0].strip('.,:;!?\"')\n"
-            "    return first if first in ('positive', 'negative', 'neutral') else None\n\n\n"
-            "answer = label_of",
-            "import re\n\n\n"
-            "def label_of(reply):\n"
-            "    found = re.match(r'\\W*(positive|negative|neutral)\\b', reply.lower())\n"
-            "    return found.group(1) if found else None\n\n\n"
-            "answer = label_of",
+            *map(
+                source_of,
+                (
+                    mistakes.first_word_only,
+                    mistakes.first_label_found,
+                    mistakes.without_not,
+                    mistakes.parts_of_words,
+                    mistakes.named_once_only,
+                    mistakes.capitals_matter,
+                    mistakes.fails_on_nothing,
+                ),
+            ),
             "answer = 'positive'",
         ),
     ),

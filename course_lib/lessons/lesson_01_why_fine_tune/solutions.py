@@ -4,6 +4,8 @@ from __future__ import annotations
 
 
 def label_of(reply):
-    words = reply.lower().split()
-    first = words[0].strip('.,:;!?"') if words else ""
-    return first if first in ("positive", "negative", "neutral") else None
+    import re
+
+    found = re.findall(r"\b(not )?(positive|negative|neutral)\b", reply.lower())
+    named = {label for no, label in found if not no}
+    return named.pop() if len(named) == 1 else None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from ..exercise import Exercise
-from . import solutions
+from ..exercise import Exercise, source_of
+from . import mistakes, solutions
 
 END, PAD, IGNORED = 2, 3, -100
 
@@ -146,29 +146,16 @@ EXERCISES = [
         ),
         solutions.example,
         (
-            "def example(prompt, answer, width, pad):\n"
-            "    ids = prompt + answer + [pad] * (width - len(prompt) - len(answer))\n"
-            "    return ids, list(ids)\n\n\n"
-            "answer = example",
-            "def example(prompt, answer, width, pad):\n"
-            "    ids = prompt + answer + [pad] * (width - len(prompt) - len(answer))\n"
-            "    labels = [-100] * len(prompt) + ids[len(prompt):]\n"
-            "    return ids, [-100 if label == pad else label for label in labels]\n\n\n"
-            "answer = example",
-            "def example(prompt, answer, width, pad):\n"
-            "    ids = prompt + answer + [pad] * (width - len(prompt) - len(answer))\n"
-            "    labels = [-100] * len(prompt) + answer + [-100] * (width - len(prompt) - len(answer))\n"
-            "    return ids, labels[1:] + [-100]\n\n\n"
-            "answer = example",
-            "def example(prompt, answer, width, pad):\n"
-            "    ids = prompt + answer + [pad] * (width - len(prompt) - len(answer))\n"
-            "    labels = [-100] * len(prompt) + answer[:-1]\n"
-            "    return ids, labels + [-100] * (width - len(labels))\n\n\n"
-            "answer = example",
-            "def example(prompt, answer, width, pad):\n"
-            "    ids = prompt + answer + [pad] * (width - len(prompt) - len(answer))\n"
-            "    return ids, [-100] * len(prompt) + ids[len(prompt):]\n\n\n"
-            "answer = example",
+            *map(
+                source_of,
+                (
+                    mistakes.everything_counted,
+                    mistakes.padding_by_token,
+                    mistakes.moved_by_one,
+                    mistakes.end_forgotten,
+                    mistakes.padding_counted,
+                ),
+            ),
             "answer = lambda prompt, answer, width, pad: (prompt + answer, [-100] * len(prompt) + answer)",
         ),
     ),
@@ -197,46 +184,19 @@ EXERCISES = [
         ),
         solutions.split,
         (
-            "import random\n\n\n"
-            "def split(rows, share, seed):\n"
-            "    random.Random(seed).shuffle(rows)\n"
-            "    cut = int(share * len(rows))\n"
-            "    return rows[cut:], rows[:cut]\n\n\n"
-            "answer = split",
-            "def split(rows, share, seed):\n"
-            "    cut = int(share * len(rows))\n"
-            "    test = rows[:cut]\n"
-            "    held = {row['name'] for row in test[:10]}\n"
-            "    return [row for row in rows if row['name'] not in held], [r for r in test if r['name'] in held]\n\n\n"
-            "answer = split",
-            "def split(rows, share, seed):\n    return rows, []\n\n\nanswer = split",
-            "def split(rows, share, seed):\n"
-            "    one = min(row['name'] for row in rows)\n"
-            "    return [r for r in rows if r['name'] != one], [r for r in rows if r['name'] == one]\n\n\n"
-            "answer = split",
-            "import random\n\n\n"
-            "def split(rows, share, seed):\n"
-            "    names = sorted({row['name'] for row in rows})\n"
-            "    held = set(random.Random(seed).sample(names, 14))\n"
-            "    return [r for r in rows if r['name'] not in held], [r for r in rows if r['name'] in held]\n\n\n"
-            "answer = split",
-            "import random\n\n\n"
-            "def split(rows, share, seed):\n"
-            "    names = sorted({row['name'] for row in rows})\n"
-            "    held = set(random.sample(names, int(share * len(names))))\n"
-            "    return [r for r in rows if r['name'] not in held], [r for r in rows if r['name'] in held]\n\n\n"
-            "answer = split",
-            "def split(rows, share, seed):\n"
-            "    names = sorted({row['name'] for row in rows})\n"
-            "    held = set(names[:int(share * len(names))])\n"
-            "    return [r for r in rows if r['name'] not in held], [r for r in rows if r['name'] in held]\n\n\n"
-            "answer = split",
-            "import random\n\n\n"
-            "def split(rows, share, seed):\n"
-            "    names = list({row['name'] for row in rows})\n"
-            "    held = set(random.Random(seed).sample(names, int(share * len(names))))\n"
-            "    return [r for r in rows if r['name'] not in held], [r for r in rows if r['name'] in held]\n\n\n"
-            "answer = split",
+            *map(
+                source_of,
+                (
+                    mistakes.split_by_rows,
+                    mistakes.rows_lost,
+                    mistakes.nothing_held_out,
+                    mistakes.one_name_held_out,
+                    mistakes.always_fourteen_names,
+                    mistakes.without_the_seed,
+                    mistakes.the_first_names,
+                    mistakes.order_of_a_set,
+                ),
+            ),
             "answer = 0.25",
         ),
     ),

@@ -20,9 +20,9 @@ def draw(axes: Axes) -> str:
         box(axes, x, 2.7, width, 0.8, text, fill=FROZEN, size=8.5)
         note(axes, x + width / 2, 2.35, "−100", size=8, colour="#666666")
         x += width + 0.05
-    for text, width in (("positive", 1.05), ("<end>", 0.75)):
+    for text, width, told in (("positive", 1.05, "counts"), ("<end>", 0.75, "counts"), ("↵", 0.35, "too")):
         box(axes, x, 2.7, width, 0.8, text, fill=counted, size=9, bold=True)
-        note(axes, x + width / 2, 2.35, "counts", size=8, colour="#8a5a00", bold=True)
+        note(axes, x + width / 2, 2.35, told, size=8, colour="#8a5a00", bold=True)
         x += width + 0.05
     note(axes, 3.7, 4.2, "given to the model: read, never learnt", size=10)
     note(axes, 8.6, 4.2, "learnt", size=10, colour="#8a5a00", bold=True)
@@ -30,4 +30,4 @@ def draw(axes: Axes) -> str:
     arrow(axes, (8.6, 4.0), (8.6, 3.6), colour="#8a5a00")
     note(axes, 5.0, 1.5, "labels: −100 is “do not count this token”", size=9.5)
     note(axes, 5.0, 0.9, "without the end mark among the counted ones the model never learns to stop", size=9.5)
-    return "Drawing: a row in its chat template; the question is given and labelled −100, the answer and the end mark behind it count."
+    return "Drawing: a row in its chat template; the question is given and labelled −100; the answer, the end mark and a line break behind it count."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ..exercise import Exercise
-from . import solutions
+from ..exercise import Exercise, source_of
+from . import mistakes, solutions
 
 # ------------------------------------------------------------------ exercise 1: a schedule
 
@@ -140,40 +140,18 @@ EXERCISES = [
         ),
         solutions.straight,
         (
-            "def straight(step, steps, peak, warm):\n"
-            "    if step < warm:\n"
-            "        return peak * step / warm\n"
-            "    return peak * (steps - step) / (steps - warm)\n\n\n"
-            "answer = straight",
-            "def straight(step, steps, peak, warm):\n"
-            "    if step < warm:\n"
-            "        return peak * (step + 1) / steps\n"
-            "    return peak * (steps - step) / (steps - warm)\n\n\n"
-            "answer = straight",
-            "import math\n\n\n"
-            "def straight(step, steps, peak, warm):\n"
-            "    if step < warm:\n"
-            "        return peak * (step + 1) / warm\n"
-            "    return peak * 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))\n\n\n"
-            "answer = straight",
-            "def straight(step, steps, peak, warm):\n"
-            "    if step < warm:\n"
-            "        return peak * (step + 1) / warm\n"
-            "    return peak * (steps - 1 - step) / (steps - 1 - warm)\n\n\n"
-            "answer = straight",
-            "def straight(step, steps, peak, warm):\n"
-            "    return peak * min((step + 1) / warm, (steps - step) / (steps - warm))\n\n\n"
-            "answer = straight",
-            "def straight(step, steps, peak, warm):\n"
-            "    if step < warm:\n"
-            "        return peak * (step + 1) / warm\n"
-            "    return peak * (steps - step) / steps\n\n\n"
-            "answer = straight",
-            "def straight(step, steps, peak, warm):\n"
-            "    if step < warm:\n"
-            "        return peak / warm if step == 0 else peak\n"
-            "    return peak * (steps - step) / (steps - warm)\n\n\n"
-            "answer = straight",
+            *map(
+                source_of,
+                (
+                    mistakes.first_step_wasted,
+                    mistakes.stairs_over_all_steps,
+                    mistakes.falls_like_a_cosine,
+                    mistakes.zero_in_the_last_step,
+                    mistakes.divides_by_warm,
+                    mistakes.falls_from_the_start,
+                    mistakes.one_stair,
+                ),
+            ),
             "answer = 5e-4",
         ),
     ),
