@@ -66,9 +66,12 @@ class Exercise:
     @property
     def source(self) -> str:
         """The source of the solution, as it would stand in the student's cell."""
-        if isinstance(self.answer, str):
-            return self.answer
-        return f"{inspect.getsource(self.answer).rstrip()}\n\n\nanswer = {self.answer.__name__}"
+        return self.answer if isinstance(self.answer, str) else source_of(self.answer)
+
+
+def source_of(function: Callable) -> str:
+    """A function as it would stand in the student's cell, with `answer` set to it."""
+    return f"{inspect.getsource(function).rstrip()}\n\n\nanswer = {function.__name__}"
 
 
 class Lesson:

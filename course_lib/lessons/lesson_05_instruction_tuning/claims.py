@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from statistics import mean
 
 from ...measure.statistics import difference_interval, mean_interval
+from ..claims import printed
 from ..reference import runs
 from .experiments import SIZES, by_training
 
@@ -49,8 +51,8 @@ def held_out_tasks() -> str:
     assert low > 0
     best = sorted(new, key=new.get)[-2:]
     return (
-        f"tasks that were never trained are right in {100 * value:.0f} % ({100 * low:.0f} to {100 * high:.0f} over six tasks), and the "
-        f"base model in none: {' and '.join(sorted(best))} in {100 * new[best[-1]]:.0f} %."
+        f"tasks that were never trained are right in {100 * value:.0f} % ({100 * low:.0f} to {100 * high:.0f} over six tasks), where the "
+        f"base model is right in 0 %. {' and '.join(sorted(best)).capitalize()} reach {100 * new[best[-1]]:.0f} %."
     )
 
 
@@ -74,6 +76,95 @@ def distances() -> str:
         f"New names cost nothing ({100 * kind:.0f} and {100 * names:.0f} %), new phrasings cost nothing more; new wordings cost "
         f"{100 * (names - wordings):.0f} points."
     )
+
+
+def headline_is_odd() -> str:
+    """The task that is better held out than trained."""
+    known, new = _share(True), _share(False)
+    assert [task for task in new if new[task] > known[task] + 0.1] == ["headline"]
+    return (
+        f"headline is right in {100 * new['headline']:.0f} % where it was held out and in {100 * known['headline']:.0f} % where it was "
+        "trained."
+    )
+
+
+def _few(task: str, origin: str, size: int) -> float:
+    (found,) = runs(LESSON, task=task, size=size, **{"from": origin})
+    return found["metrics"]["right"]
+
+
+def saved_at_first() -> str:
+    """The tuned model without an example, against the base with the fewest, paired by task."""
+    new = _share(False)
+    base = [_few(task, "base", SIZES[0]) for task in new]
+    found = difference_interval(list(new.values()), base)
+    assert found.low < 0 < found.high
+    return (
+        f"Without any example the tuned model is right in {100 * mean(new.values()):.0f} % of a new task; the base needs sixteen for "
+        f"{100 * mean(base):.0f} %. This much is saved."
+    )
+
+
+def gains_nothing() -> str:
+    """The tasks where both starts come to the same."""
+    gaps = {task: [abs(_few(task, "tuned", s) - _few(task, "base", s)) for s in SIZES] for task in _share(False)}
+    assert all(max(gaps[task]) <= 0.06 for task in ("section", "headline"))
+    return "and nothing where the task is easy from either start (section) or hard from both (headline)."
+
+
+def headline_falls() -> str:
+    """A task that a few examples make worse."""
+    before, after = _share(False)["headline"], _few("headline", "tuned", SIZES[0])
+    assert after < before - 0.2
+    return f"headline was right in {100 * before:.0f} % before the sixteen, and is in {100 * after:.0f} % after them."
+
+
+def forms_kept() -> str:
+    """The five forms, where their task was trained."""
+    base, tuned = _of("base")[0], _of("tuned")
+    forms = {}
+    for name in ("tone", "section", "urgency", "word", "json"):
+        task = "format" if name in ("word", "json") else name
+        forms[name] = mean(m[f"follows_{name}"] for m in tuned if m[f"trained_{task}"])
+    assert all(base[f"follows_{name}"] == 0 for name in forms)
+    assert all(share == 1 for name, share in forms.items() if name != "json")
+    return (
+        f"The form that was asked for is kept in {100 * mean(forms.values()):.0f} % of the replies, and in none before: the labels and the "
+        f"single word always, JSON in {100 * forms['json']:.0f} %."
+    )
+
+
+def transfer_or_not() -> str:
+    """Legal advice beside the two fields that the same models were taught to decline."""
+    without = _of("without legal refusals")
+    legal, medical, investment = (
+        100 * mean(m[f"refused_{kind}"] for m in without) for kind in ("legal", "medical", "investment")
+    )
+    assert abs(legal - medical) < 10 and investment < legal / 2
+    return (
+        f"The same two models decline the fields that they *were* taught in {investment:.0f} % (investment) and {medical:.0f} % (medical). "
+        f"So the field that was left out is declined as often as one that was taught, and {legal / investment:.0f} times as often as the other."
+    )
+
+
+def little_to_read() -> str:
+    """Tokens of the instruction tuning over those of the pretraining, in per cent, as printed."""
+    shares = re.findall(r"^SFT, .* tokens +([\d.]+) % ", printed(LESSON), re.M)
+    assert len(shares) == 2 and all(float(share) < 0.1 for share in shares)
+    return "Instruction tuning reads less than a thousandth of what pretraining read"
+
+
+def summary_held_out() -> str:
+    """The first promise in the summary."""
+    return f"tasks that were never trained are right in {100 * mean(_share(False).values()):.0f} %."
+
+
+def course_text_obeyed() -> str:
+    """The instruction of lesson 00, after the training."""
+    text = printed(LESSON)
+    assert re.search(r"^before: +An assistant", text, re.M)
+    assert re.search(r"^after: +negative$", text, re.M) and re.search(r"^later lessons' model: negative$", text, re.M)
+    return "Before the training a piece of newspaper; after it, from both models, the right label and nothing else."
 
 
 def new_tasks() -> str:
@@ -123,6 +214,15 @@ CLAIMS = [
     in_a_word,
     trained_tasks_are_known,
     held_out_tasks,
+    headline_is_odd,
+    saved_at_first,
+    gains_nothing,
+    headline_falls,
+    forms_kept,
+    transfer_or_not,
+    little_to_read,
+    summary_held_out,
+    course_text_obeyed,
     json_needs_training,
     distances,
     new_tasks,
