@@ -229,11 +229,17 @@ def real_forgets() -> str:
 
 
 def rank_with_room() -> str:
-    """Ranks on the task with room."""
-    found = {r: [row["metrics"] for row in _of("room", r=r)] for r in ROOM_RANKS}
-    shares = {r: [m["right"] for m in metrics] for r, metrics in found.items()}
-    low, high = (100 * sum(shares[r]) / len(shares[r]) for r in (ROOM_RANKS[0], ROOM_RANKS[-1]))
-    return f"{low:.1f} % with rank {ROOM_RANKS[0]} and {high:.1f} % with rank {ROOM_RANKS[-1]}"
+    """Ranks on the task with room, paired by seed and item."""
+    bits = {r: [[int(bit) for bit in row["metrics"]["bits"]] for row in _of("room", r=r)] for r in ROOM_RANKS}
+    shares = {r: 100 * sum(map(sum, rows)) / sum(map(len, rows)) for r, rows in bits.items()}
+    low, middle, high = ROOM_RANKS
+    gains = difference_interval(bits[middle], bits[low]), difference_interval(bits[high], bits[middle])
+    assert all(sum(a) > sum(b) + 15 for a, b in zip(bits[middle], bits[low], strict=True))
+    told = [f"{_signed(g.value)} points ({_signed(g.low)} to {_signed(g.high)})" for g in gains]
+    return (
+        f"There rank matters: {shares[low]:.1f} % with rank {low}, {shares[middle]:.1f} % with rank {middle}, {shares[high]:.1f} % with rank {high}. From "
+        f"{low} to {middle} it is {told[0]}, from {middle} to {high} {told[1]}"
+    )
 
 
 def outcome() -> str:
