@@ -64,13 +64,6 @@ def control_above_chance() -> str:
     )
 
 
-def seconds() -> str:
-    """Seconds of both trainings, as printed."""
-    (lora,), (full,) = (_found(rf"^{name} .* ([\d.]+)$") for name in ("LoRA  ", "full  "))
-    assert abs(lora - full) < 0.25 * full
-    return "here the two take about as long."
-
-
 def share_of_parameters() -> str:
     """Trained parameters, and the file: bytes of four for each of them."""
     lora, full = (_of("compare", method=m)[0]["metrics"]["trainable"] for m in ("LoRA", "full fine-tuning"))
@@ -259,7 +252,6 @@ CLAIMS = [
     random_matrix,
     frozen_row,
     control_above_chance,
-    seconds,
     validation_cannot_choose,
     merged_replies,
     real_equal,

@@ -75,11 +75,11 @@ def peaks() -> str:
     return f"The saving is predicted to a tenth of a megabyte, but both peaks are predicted some {sum(off) / 2:.0f} % too high"
 
 
-def times_as_long() -> str:
+def takes_longer() -> str:
     """Seconds with four bits over seconds without."""
     lora, four = _found(r"^training took ([\d.]+) s with LoRA and ([\d.]+) s with QLoRA")
-    assert four > 1.1 * lora
-    return f"{four / lora:.1f} times as long here."
+    assert four > 1.05 * lora
+    return "so a step takes longer"
 
 
 def merges() -> str:
@@ -182,7 +182,7 @@ CLAIMS = [
     outliers,
     planner,
     peaks,
-    times_as_long,
+    takes_longer,
     merges,
     outcome,
     on_hand_written,
