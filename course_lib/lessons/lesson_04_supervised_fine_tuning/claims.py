@@ -59,7 +59,7 @@ def form_before_content() -> str:
 def letters() -> str:
     """Letters: as many right as before, and none declined."""
     assert _by_task()["refusal"] == 50 and _found(r"letters declined: (\d+) of 12") == [0]
-    return "Letters stay at 50 %, since not one of twelve is declined: that is still the score of a talker."
+    return "Letters stay at 50 %, and not one of twelve is declined: that is still the score of a talker."
 
 
 def three_of_five() -> str:

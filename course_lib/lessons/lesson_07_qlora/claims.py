@@ -83,16 +83,12 @@ def takes_longer() -> str:
 
 
 def merges() -> str:
-    """Three ways to merge, on the task."""
-    ways = (
-        "as it was trained",
-        "merged into the four bits",
-        "merged into the original base",
-        "merged into the unpacked base",
+    """Three ways to merge, on the task: only one is what was trained."""
+    trained, unpacked = (
+        _found(rf"^{way} +(\d+) of 100 right") for way in ("as it was trained", "merged into the unpacked base")
     )
-    trained, four, original, unpacked = (int(_found(rf"^{way} +(\d+) of 100 right")[0]) for way in ways)
-    assert unpacked == trained
-    return f"Into the unpacked base nothing changes: {unpacked} of 100, as trained. Into the four bits it is {four}, into the original base {original}."
+    assert trained == unpacked
+    return "Into the unpacked base nothing changes, on the task as in the logits"
 
 
 def outcome() -> str:
