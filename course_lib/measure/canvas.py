@@ -23,6 +23,10 @@ COLOURS = {
     "RLHF": "#000000",
     "DPO": "#8C6BB1",
     "RLAIF": "#A6761D",
+    # Four-bit code books. NF4 is QLoRA's, and so is its colour.
+    "NF4": "#56B4E9",
+    "INT4": "#882255",
+    "FP4": "#117733",
 }
 REFERENCE = "#b0b0b0"
 

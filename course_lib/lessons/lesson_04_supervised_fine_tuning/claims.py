@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ...measure.real_column import interval, runs
 from ..claims import printed
 
 LESSON = "04_supervised_fine_tuning"
@@ -20,6 +21,59 @@ def nothing_in_form() -> str:
     """The base model's replies."""
     assert _found(r"in the form asked: (\d+) of 60 before")[0] == 0
     return "Nothing is in the form asked for."
+
+
+def _by_task() -> dict[str, int]:
+    """Per cent right after the training, by task."""
+    return {task: int(share) for task, share in re.findall(r"^(\w+) +\d+ → +(\d+) %", printed(LESSON), re.M)}
+
+
+def _range(found: dict[str, int], tasks: tuple[str, ...]) -> str:
+    shares = [found[task] for task in tasks]
+    return f"{min(shares)} to {max(shares)} %"
+
+
+def learnt_first() -> str:
+    """Which tasks are learnt after so few rows, and which are not."""
+    found, easy, hard = (
+        _by_task(),
+        ("entity", "number", "tone", "section", "urgency"),
+        ("format", "headline", "question"),
+    )
+    assert min(found[task] for task in easy) > max(found[task] for task in found if task not in easy) > 0
+    assert max(found[task] for task in hard) < min(found[task] for task in found if task not in hard)
+    return (
+        f"Names, figures and the labels of tone, section and urgency are right in {_range(found, easy)} after 480 rows; JSON and single "
+        f"words, headlines and questions in {_range(found, hard)}."
+    )
+
+
+def form_before_content() -> str:
+    """Replies in the form asked for, against replies that are right."""
+    (formed,) = _found(r"in the form asked: 0 of 60 before, (\d+) of 60 after")
+    (right,) = _found(r"right, after: +([\d.]+) %")
+    assert formed / 60 > right / 100 + 0.15
+    return f"The form comes before the content: {formed:.0f} of 60 replies have the form that was asked for, and {right:.1f} % of all replies are right."
+
+
+def letters() -> str:
+    """Letters: as many right as before, and none declined."""
+    assert _by_task()["refusal"] == 50 and _found(r"letters declined: (\d+) of 12") == [0]
+    return "Letters stay at 50 %, and not one of twelve is declined: that is still the score of a talker."
+
+
+def three_of_five() -> str:
+    """One item and five orders: three replies of another kind each, no JSON, no headline."""
+    replies = re.findall(r"^  \S.{49} → (.*)$", printed(LESSON), re.M)
+    assert len(replies) == 5 and replies[0] == "positive" and replies[1] == "health"
+    assert replies[3] == "positive" and replies[4] == replies[2]
+    return "It obeys three of five."
+
+
+def lora_share() -> str:
+    """What LoRA trains."""
+    (share,) = _found(r"all tasks +LoRA +([\d.]+) % trained")
+    return f"LoRA trains {share:.1f} % of the parameters"
 
 
 def mask_is_worth_it() -> str:
@@ -63,8 +117,43 @@ def line_break() -> str:
     return "One missing line break costs everything: 0 %. A missing space costs nothing"
 
 
+def other_layouts() -> str:
+    """Another family's layout, and none."""
+    (own, low, _), (other, _, high), (none,) = (
+        _found(r"as in training +([\d.]+) % right \(95 % interval ([\d.]+)–([\d.]+)"),
+        _found(r"another family's layout +([\d.]+) % right \(95 % interval ([\d.]+)–([\d.]+)"),
+        _found(r"no template at all +([\d.]+) %"),
+    )
+    assert other < own and high > low and none < 1 / 3 * 100
+    return (
+        f"another family's layout gives {other:.1f} % instead of {own:.1f} %, and with 40 items the two intervals overlap. "
+        f"Without any template {none:.1f} % are right."
+    )
+
+
+def form_on_the_real_model() -> str:
+    """The form on both models: whatever is right is exact."""
+    shares = []
+    for model in ("smollm2", "course"):
+        rows = [row for row in runs(model, "LoRA") if row["key"]["rows"] == 1024]
+        right, exact = (interval(rows, how=how).value for how in ("lenient", "exact"))
+        assert right == exact
+        shares.append(100 * right)
+    return (
+        f"The form is learnt completely on both models: whatever is right ({shares[0]:.1f} % on the real one, {shares[1]:.1f} % on ours) "
+        "is the label and nothing else."
+    )
+
+
 CLAIMS = [
     nothing_in_form,
+    learnt_first,
+    form_before_content,
+    letters,
+    three_of_five,
+    lora_share,
+    other_layouts,
+    form_on_the_real_model,
     mask_is_worth_it,
     answers_are_a_tenth,
     data_decide_what,

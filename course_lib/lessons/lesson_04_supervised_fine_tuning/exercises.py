@@ -1,8 +1,10 @@
-"""Exercise of lesson 04: the mask of a conversation."""
+"""Exercises of lesson 04: the mask of a conversation, and four reports to tell apart."""
 
 from __future__ import annotations
 
+from .. import checks
 from ..exercise import Exercise
+from . import solutions
 
 OPEN, END = "<|im_start|>", "<|im_end|>"
 ROLES = {"user": ["us", "er"], "assistant": ["ass", "ist", "ant"]}  # as the course's tokenizer cuts them
@@ -71,6 +73,20 @@ def judge_mask(answer) -> str | None:
     return None
 
 
+CASES = {"A": "end mark", "B": "template", "C": "mask", "D": "packing"}
+CLUES = {
+    "A": "the answers themselves are right, so they were learnt. Which token did the loss never ask for?",
+    "B": "the same weights are right in one program and wrong in another. What does a program put around the question?",
+    "C": "it writes what it was never meant to write, and it writes that well. Which tokens did the loss count?",
+    "D": "each row taken alone is as it should be. What can a row see that stands behind another one?",
+}
+
+
+def judge_cases(answer) -> str | None:
+    """One of four causes for each of the four reports."""
+    return checks.causes(answer, CASES, CLUES)
+
+
 EXERCISES = [
     Exercise(
         "Exercise 1",
@@ -80,17 +96,7 @@ EXERCISES = [
             "tokens here, as the cell above shows: '<|im_start|>', 'ass', 'ist', 'ant', '\\n'.",
             "The end mark itself still belongs to the answer: note the value for the token first, leave the answer afterwards.",
         ),
-        "HEADER = ['<|im_start|>', 'ass', 'ist', 'ant', '\\n']\n\n\n"
-        "def counted(tokens):\n"
-        "    values, inside = [], False\n"
-        "    for i, token in enumerate(tokens):\n"
-        "        if tokens[max(0, i - 5) : i] == HEADER:\n"
-        "            inside = True\n"
-        "        values.append(inside)\n"
-        "        if token == '<|im_end|>':\n"
-        "            inside = False\n"
-        "    return values\n\n\n"
-        "answer = counted",
+        solutions.counted,
         (
             "answer = lambda tokens: [True] * len(tokens)",
             "def counted(tokens):\n"
@@ -126,6 +132,22 @@ EXERCISES = [
             "    return [i > last + 1 for i in range(len(tokens))]\n\n\n"
             "answer = counted",
             "answer = [True, False]",
+        ),
+    ),
+    Exercise(
+        "Exercise 2",
+        judge_cases,
+        (
+            "Each cause is used once. Begin with the report in which the training program is the right one and another one is not.",
+            "Then ask which tokens a loss counts: too few (a mark is missing), or too many (the questions are among them)?",
+        ),
+        'answer = {"A": "end mark", "B": "template", "C": "mask", "D": "packing"}',
+        (
+            'answer = {"A": "template", "B": "end mark", "C": "mask", "D": "packing"}',
+            'answer = {"A": "end mark", "B": "template", "C": "packing", "D": "mask"}',
+            'answer = {"A": "end mark", "B": "packing", "C": "mask", "D": "template"}',
+            'answer = {"A": "end mark", "B": "template", "C": "mask", "D": "padding"}',
+            'answer = "mask"',
         ),
     ),
 ]

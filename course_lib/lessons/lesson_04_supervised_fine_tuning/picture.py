@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 def draw(axes: Axes) -> str:
     """A table of two questions with the four trainings that they give."""
-    note(axes, 6.0, 4.75, "WHAT DATA", bold=True, size=11)
+    note(axes, 6.1, 4.75, "WHAT DATA: questions and answers (SFT)", bold=True, size=11)
     note(axes, 4.3, 4.25, "one task", size=10)
-    note(axes, 7.9, 4.25, "many tasks, asked in words: SFT", size=10)
+    note(axes, 7.9, 4.25, "many tasks, asked in words", size=10)
     axes.text(0.25, 2.2, "WHICH WEIGHTS", rotation=90, ha="center", va="center", fontsize=11, weight="bold")
     note(axes, 1.5, 3.1, "all weights\nchange")
     note(axes, 1.5, 1.2, "a small addition\nchanges")

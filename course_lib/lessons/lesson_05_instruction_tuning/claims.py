@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from statistics import mean
 
 from ...measure.statistics import difference_interval, mean_interval
-from ..claims import signed
+from ..claims import printed, signed
 from ..reference import runs
 from .experiments import SIZES, by_training
 
@@ -25,13 +26,43 @@ def _signed(share: float) -> str:
     return signed(100 * share, 0)
 
 
+def _blind() -> dict[str, float]:
+    """Per cent right of the better reply that never reads the order, by task, as printed."""
+    rows = re.findall(r"^(\w+) +\d+ % +(\d+) % +(\d+) %$", printed(LESSON), re.M)
+    found = {task: max(float(name), float(commonest)) for task, name, commonest in rows}
+    assert set(found) == set(_share(False)), found
+    return found
+
+
 def in_a_word() -> str:
     """The three promises in the lesson's claim."""
-    assert mean(_share(False).values()) > 0.4 and mean(m["refused_legal"] for m in _of("tuned")) > 0.9
+    new, blind = _share(False), _blind()
+    assert difference_interval(list(new.values()), [share / 100 for share in blind.values()]).low < 0
+    assert mean(m["refused_legal"] for m in _of("tuned")) > 0.9
     return (
-        "Here the first is kept, also for tasks that were never trained; the second for some tasks and not for others; the third "
-        "for what was trained, and only half for what was not."
+        "Here the first is kept for new names and new phrasings, less for new wordings, and not for new tasks: a reply that never reads the "
+        "order is right as often; the second for some tasks and not for others; the third for what was trained, and only half for what was not."
     )
+
+
+def blind_as_good() -> str:
+    """Held-out tasks against the better blind reply, paired by task."""
+    new, blind = _share(False), _blind()
+    value, low, high = difference_interval([new[task] for task in blind], [share / 100 for share in blind.values()])
+    assert low < 0 < high
+    return (
+        f"Held-out tasks are right in {100 * mean(new.values()):.0f} %, the better of two replies that never read the order in "
+        f"{mean(blind.values()):.0f} %: {_signed(value)} points ({_signed(low)} to {_signed(high)} over six tasks)."
+    )
+
+
+def by_kind() -> str:
+    """Which held-out tasks are above the blind reply."""
+    new, blind = _share(False), _blind()
+    above = [task for task in new if 100 * new[task] > blind[task] + 5]
+    assert sorted(above) == ["format", "section"]
+    told = [f"{task} ({100 * new[task]:.0f} against {blind[task]:.0f} %)" for task in ("section", "format")]
+    return f"Only two are above it, {' and '.join(told)}; urgency, headline, question and brief are not."
 
 
 def trained_tasks_are_known() -> str:
@@ -51,8 +82,8 @@ def held_out_tasks() -> str:
     assert low > 0
     best = sorted(new, key=new.get)[-2:]
     return (
-        f"tasks that were never trained are right in {100 * value:.0f} % ({100 * low:.0f} to {100 * high:.0f} over six tasks), and the "
-        f"base model in none: {' and '.join(sorted(best))} in {100 * new[best[-1]]:.0f} %."
+        f"tasks that were never trained are right in {100 * value:.0f} % ({100 * low:.0f} to {100 * high:.0f} over six tasks), where the "
+        f"base model is right in 0 %. {' and '.join(sorted(best)).capitalize()} reach {100 * new[best[-1]]:.0f} %."
     )
 
 
@@ -76,6 +107,78 @@ def distances() -> str:
         f"New names cost nothing ({100 * kind:.0f} and {100 * names:.0f} %), new phrasings cost nothing more; new wordings cost "
         f"{100 * (names - wordings):.0f} points."
     )
+
+
+def headline_is_odd() -> str:
+    """The task that is better held out than trained."""
+    known, new = _share(True), _share(False)
+    assert [task for task in new if new[task] > known[task] + 0.1] == ["headline"]
+    return (
+        f"headline is right in {100 * new['headline']:.0f} % where it was held out and in {100 * known['headline']:.0f} % where it was "
+        "trained."
+    )
+
+
+def _few(task: str, origin: str, size: int) -> float:
+    (found,) = runs(LESSON, task=task, size=size, **{"from": origin})
+    return found["metrics"]["right"]
+
+
+def gains_nothing() -> str:
+    """The tasks where both starts come to the same."""
+    gaps = {task: [abs(_few(task, "tuned", s) - _few(task, "base", s)) for s in SIZES] for task in _share(False)}
+    assert all(max(gaps[task]) <= 0.06 for task in ("section", "headline"))
+    return "and nothing where the task is easy from either start (section) or hard from both (headline)."
+
+
+def headline_falls() -> str:
+    """A task that a few examples make worse."""
+    before, after = _share(False)["headline"], _few("headline", "tuned", SIZES[0])
+    assert after < before - 0.2
+    return f"And headline falls from {100 * before:.0f} % without an example to {100 * after:.0f} % after sixteen"
+
+
+def forms_kept() -> str:
+    """The five forms, where their task was trained."""
+    base, tuned = _of("base")[0], _of("tuned")
+    forms = {}
+    for name in ("tone", "section", "urgency", "word", "json"):
+        task = "format" if name in ("word", "json") else name
+        forms[name] = mean(m[f"follows_{name}"] for m in tuned if m[f"trained_{task}"])
+    assert all(base[f"follows_{name}"] == 0 for name in forms)
+    assert all(share == 1 for name, share in forms.items() if name != "json")
+    return (
+        f"The form that was asked for is kept in {100 * mean(forms.values()):.0f} % of the replies, and in none before: the labels and the "
+        f"single word always, JSON in {100 * forms['json']:.0f} %."
+    )
+
+
+def transfer_or_not() -> str:
+    """Legal advice beside the two fields that the same models were taught to decline."""
+    without = _of("without legal refusals")
+    legal, medical, investment = (
+        100 * mean(m[f"refused_{kind}"] for m in without) for kind in ("legal", "medical", "investment")
+    )
+    assert abs(legal - medical) < 10 and investment < legal / 2
+    return (
+        f"The same two models decline the fields that they *were* taught in {investment:.0f} % (investment) and {medical:.0f} % (medical). "
+        f"So the field that was left out is declined as often as one that was taught, and {legal / investment:.0f} times as often as the other."
+    )
+
+
+def little_to_read() -> str:
+    """Tokens of the instruction tuning over those of the pretraining, in per cent, as printed."""
+    shares = re.findall(r"^SFT, .* tokens +([\d.]+) % ", printed(LESSON), re.M)
+    assert len(shares) == 2 and all(float(share) < 0.1 for share in shares)
+    return "Instruction tuning reads less than a thousandth of what pretraining read"
+
+
+def course_text_obeyed() -> str:
+    """The instruction of lesson 00, after the training."""
+    text = printed(LESSON)
+    assert re.search(r"^before: +An assistant", text, re.M)
+    assert re.search(r"^after: +negative$", text, re.M) and re.search(r"^later lessons' model: negative$", text, re.M)
+    return "Before the training a piece of newspaper; after it, from both models, the right label and nothing else."
 
 
 def new_tasks() -> str:
@@ -125,6 +228,15 @@ CLAIMS = [
     in_a_word,
     trained_tasks_are_known,
     held_out_tasks,
+    headline_is_odd,
+    blind_as_good,
+    by_kind,
+    gains_nothing,
+    headline_falls,
+    forms_kept,
+    transfer_or_not,
+    little_to_read,
+    course_text_obeyed,
     json_needs_training,
     distances,
     new_tasks,

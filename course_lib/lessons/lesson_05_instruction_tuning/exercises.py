@@ -1,4 +1,4 @@
-"""Exercises of lesson 05: a saving, and a JSON check that does not trust its eyes."""
+"""Exercises of lesson 05: a saving, a JSON check that does not trust its eyes, and the control that is missing."""
 
 from __future__ import annotations
 
@@ -51,15 +51,6 @@ CURVES = (
 )  # fmt: skip
 
 
-def saving(base: dict[int, float], instruct: dict[int, float], target: float) -> float | None:
-    """How many times fewer examples the instruct start needs to reach `target`; `None` where a curve never reaches it.
-
-    A curve is accuracy by number of examples. The first size that reaches the target counts; nothing is interpolated.
-    """
-    reached = [[n for n, accuracy in curve.items() if accuracy >= target] for curve in (base, instruct)]
-    return min(reached[0]) / min(reached[1]) if all(reached) else None
-
-
 def judge_saving(answer) -> str | None:
     """A function of two curves and a target, tried on the curves above."""
     cases = [
@@ -74,6 +65,20 @@ def judge_saving(answer) -> str | None:
     return checks.function(answer, "saving", cases)
 
 
+MISSING = {"A": "harmless", "B": "base", "C": "steps", "D": "wordings"}
+CLUES = {
+    "A": "what would a model score here that declines every letter?",
+    "B": "a saving is a difference. Which curve stands beside this one?",
+    "C": "two things differ between the two trainings. Count how often each of them updates its weights.",
+    "D": "the names are new. What else could the model have learnt by heart, and still be right here?",
+}
+
+
+def judge_missing(answer) -> str | None:
+    """The measurement that each of four reports lacks."""
+    return checks.causes(answer, MISSING, CLUES)
+
+
 EXERCISES = [
     Exercise(
         "Exercise 1",
@@ -82,12 +87,7 @@ EXERCISES = [
             "For each curve find the smallest size whose accuracy is at least the target: min of a list, if it is not empty.",
             "How many times *fewer* examples: the base's size divided by the instruct start's. None when either list is empty.",
         ),
-        "def saving(base, instruct, target):\n"
-        "    reached = [[n for n, accuracy in curve.items() if accuracy >= target] for curve in (base, instruct)]\n"
-        "    if not all(reached):\n"
-        "        return None\n"
-        "    return min(reached[0]) / min(reached[1])\n\n\n"
-        "answer = saving",
+        solutions.saving,
         (
             "def saving(base, instruct, target):\n"
             "    reached = [[n for n, a in curve.items() if a >= target] for curve in (base, instruct)]\n"
@@ -154,6 +154,22 @@ EXERCISES = [
             "        return False\n\n\n"
             "answer = obeys",
             "answer = True",
+        ),
+    ),
+    Exercise(
+        "Exercise 3",
+        judge_missing,
+        (
+            "Each is used once. For each report imagine a model that has learnt nothing of what is claimed and still gets this figure.",
+            "Two of the reports compare two trainings, or claim to. What has to be equal, and what has to be there at all?",
+        ),
+        'answer = {"A": "harmless", "B": "base", "C": "steps", "D": "wordings"}',
+        (
+            'answer = {"A": "base", "B": "harmless", "C": "steps", "D": "wordings"}',
+            'answer = {"A": "harmless", "B": "steps", "C": "base", "D": "wordings"}',
+            'answer = {"A": "harmless", "B": "base", "C": "wordings", "D": "steps"}',
+            'answer = {"A": "harmless", "B": "base", "C": "steps", "D": "names"}',
+            'answer = "harmless"',
         ),
     ),
 ]

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 
+def saving(base, instruct, target):
+    reached = [[n for n, accuracy in curve.items() if accuracy >= target] for curve in (base, instruct)]
+    if not all(reached):
+        return None
+    return min(reached[0]) / min(reached[1])
+
+
 def obeys(reply, keys):
     import json
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .. import checks
-from ..exercise import Exercise
+from ..exercise import Exercise, source_of
+from . import solutions
 
 # ------------------------------------------------------------------ exercise 1
 
@@ -73,15 +74,7 @@ def judge_round_trip(answer) -> str | None:
     return None
 
 
-ROUND_TRIP = (
-    "import torch\n\n\n"
-    "def round_trip(values, book, block):\n"
-    "    blocks = values.reshape(-1, block)\n"
-    "    scales = blocks.abs().amax(1, keepdim=True).clamp(min=1e-38)\n"
-    "    nearest = (blocks / scales).unsqueeze(-1).sub(book).abs().argmin(-1)\n"
-    "    return (book[nearest] * scales).reshape(values.shape)\n\n\n"
-    "answer = round_trip"
-)
+ROUND_TRIP = source_of(solutions.round_trip)  # the wrong answers are this one, changed in one place
 
 # ------------------------------------------------------------------ exercise 2
 
@@ -178,7 +171,7 @@ EXERCISES = [
             "The nearest value of the book: (blocks / scales).unsqueeze(-1).sub(book).abs().argmin(-1) gives its index.",
             "A block of zeros must not divide by 0: .clamp(min=1e-38) on the scales. And give back the shape that came in.",
         ),
-        ROUND_TRIP,
+        solutions.round_trip,
         (
             ROUND_TRIP.replace("values.reshape(-1, block)", "values.reshape(1, -1)"),
             ROUND_TRIP.replace("blocks.abs().amax", "blocks.amax"),

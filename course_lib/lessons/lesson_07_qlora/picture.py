@@ -38,5 +38,5 @@ def draw(axes: Axes) -> str:
     for i, weight in enumerate(WEIGHTS):
         code = min(range(16), key=lambda k: abs(NF4[k] - (weight or 0) / 0.048))
         box(axes, 0.2 + 1.05 * i, 0.5, 1.0, 0.55, f"{code:04b}" if weight else "…", fill=FROZEN, size=9)
-    note(axes, 8.3, 0.78, "4 bits each, and a LoRA\nin 32 bits on top, trained", size=8.5)
+    note(axes, 8.3, 0.78, "4 bits each, and a LoRA\nin 16 bits on top, trained", size=8.5)
     return "Drawing: a block of 64 weights is divided by its largest and each is replaced by the nearest of sixteen NF4 values, four bits each; LoRA trains on top."

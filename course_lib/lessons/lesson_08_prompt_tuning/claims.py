@@ -278,13 +278,25 @@ def padding_live() -> str:
     return f"With the prompt trained above, begun as a sentence, the pads change the answer in {changed} of {of} items."
 
 
+def distance_live() -> str:
+    """The prompt that the lesson trains, as printed."""
+    found = re.findall(
+        r"(\d+) tokens of other news before the item: prompt tuning +(\d+), LoRA +(\d+) of 40", printed(LESSON)
+    )
+    (_, near, lora), (_, _, _), (tokens, far, lora_far) = found
+    assert int(far) < int(near) / 2 and int(lora_far) > int(lora) - 4
+    return (
+        f"Your soft prompt, begun as a sentence, falls from {near} to {far} of 40 behind {tokens} tokens of other news."
+    )
+
+
 def distance() -> str:
     """The kept prompt and LoRA with other news before the item."""
     found = _of("distance", mixed=False)[0]
     near, far, lora = (_share(found[name]) for name in ("prompt_0", "prompt_80", "lora_80"))
     assert far < near / 2 and lora > _share(found["lora_0"]) - 10
     return (
-        f"On a hundred items, 80 tokens of other news before each take the soft prompt from {near:.0f} to {far:.0f} % right; LoRA, from "
+        f"The course's kept prompt, begun from the vocabulary, holds longer: on a hundred items, 80 tokens take it from {near:.0f} to {far:.0f} % right; LoRA, from "
         f"{_share(found['lora_0']):.0f} to {lora:.0f} %."
     )
 
@@ -366,6 +378,7 @@ CLAIMS = [
     random_says,
     padding_live,
     padding_costs,
+    distance_live,
     distance,
     distance_trained,
     length_reading,
