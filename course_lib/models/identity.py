@@ -37,6 +37,11 @@ def model_name(name: str | os.PathLike | None = None) -> str:
     return chosen
 
 
+def own_model() -> bool:
+    """Whether the model in use is the course's own: no other was named in `COURSE_MODEL`."""
+    return model_name() == str(base_model_folder())
+
+
 RESTORE = "Restore it with: git checkout -- data/base_model"
 
 
@@ -88,6 +93,6 @@ def base_sha256() -> str:
     listing = Path(model_name()) / "checksums.json"
     if listing.exists():
         return json.loads(listing.read_text(encoding="utf-8")).get("model.safetensors", model_name())
-    if model_name() == str(base_model_folder()):
+    if own_model():
         verify_base_model()
     return model_name()

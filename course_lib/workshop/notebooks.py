@@ -8,11 +8,11 @@ import os
 import time
 from pathlib import Path
 
-from ..base.errors import CourseError
+from ..base.errors import CourseError, NotOnThisModel
 from ..base.paths import home
 from ..lessons.exercise import lesson_names
 
-CELL_TIMEOUT = 600  # seconds
+CELL_TIMEOUT = 1800  # seconds; a cell of the course takes one minute at most, on a real model ten or so
 GITHUB = "https://github.com/"
 ROUTES = {"half-day": ("00", "01", "02", "05", "06", "10", "13", "15")}
 
@@ -49,6 +49,7 @@ def set_address(url: str) -> list[str]:
 def run(names: list[str] | None = None, *, in_place: bool = False, say=print) -> int:
     """Execute notebooks (default: all), each in a fresh kernel; returns 0, or 1 after naming notebook and cell that failed.
 
+    A lesson that stops with `NotOnThisModel` is reported with its sentence, and the next one follows.
     Writes executed copies, `scoreboard.json`, `scoreboard.md`, `scoreboard.png` and `index.html` to `build/course/`; with
     `in_place` the notebooks themselves get the outputs.
     """
@@ -68,6 +69,10 @@ def run(names: list[str] | None = None, *, in_place: bool = False, say=print) ->
         started = time.monotonic()
         failure = execute(source, target, lambda i, n, k=number, f=name: say(_bar(k, len(chosen), f, i, n)))
         times[name] = time.monotonic() - started
+        if failure and (why := not_on_this_model(failure)):
+            say(f"[{number}/{len(chosen)}] {name}  not on this model: {why}")
+            failure = None
+            continue
         if failure:
             break
         say(f"[{number}/{len(chosen)}] {name}  {times[name]:.0f} s")
@@ -91,6 +96,12 @@ def _check_writable(folder: Path) -> None:
             f"Nothing can be written to {folder} ({error.strerror}).",
             "Copy the course to a folder of your own and run it there (or set COURSE_HOME to such a copy).",
         ) from None
+
+
+def not_on_this_model(failure: str) -> str | None:
+    """The lesson's sentence on why it does not go on with the chosen model, where that is what `execute` found, else `None`."""
+    _, stopped, why = failure.partition(f"{NotOnThisModel.__name__}: ")
+    return why.removesuffix(NotOnThisModel.ADVICE).strip() if stopped else None
 
 
 def _bar(number: int, total: int, name: str, cell: int, cells: int) -> str:

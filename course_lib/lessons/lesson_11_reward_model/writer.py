@@ -10,7 +10,7 @@ from ...data.preferences import brief_prompts, reporters_rows
 from ...gazette.brief import brief_score, shouts
 from ...methods.sft import train
 from ...models.generation import generate
-from ...models.identity import base_model_folder, model_name
+from ...models.identity import own_model
 from ...models.instruct import brief_writer_folder, reference_folder, save_instruct
 from ...models.load import load_model
 from ..lesson_06_lora.experiments import lora, save_small
@@ -30,7 +30,7 @@ def train_writer(seed: int = 0, rows: int = ROWS, quiet: bool = False) -> Run:
 
     data = Dataset.from_list(reporters_rows("train", rows, seed))
     options = {"learning_rate": RATE, "batch_size": BATCH, "seed": seed, "quiet": quiet}
-    if model_name() != str(base_model_folder()):
+    if not own_model():
         return train(data, peft_config=lora(), **options)
     base, tokenizer = load_model()
     adapted = PeftModel.from_pretrained(base, str(reference_folder()), is_trainable=True)
