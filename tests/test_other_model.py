@@ -101,6 +101,7 @@ def test_run_reports_a_lesson_that_this_model_cannot_do_and_goes_on(tmp_path, mo
     said = capsys.readouterr().out
     assert "09_adapters  not on this model: It has no layers.\n" in said
     assert "[2/2] 10_peft_compared  " in said and "FAILED" not in said
+    assert "not on this model: It has no layers." in (tmp_path / "build" / "course" / "index.html").read_text()
 
 
 @pytest.mark.slow

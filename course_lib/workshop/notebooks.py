@@ -61,23 +61,21 @@ def run(names: list[str] | None = None, *, in_place: bool = False, say=print) ->
     out = home() / "build" / "course"
     _check_writable(out if not in_place else home() / "notebooks")
     _check_writable(home() / "runs")  # where the lessons keep results
-    times: dict[str, float] = {}
+    notes: dict[str, str] = {}  # what the index says beside each lesson
     failure = None
     for number, name in enumerate(chosen, 1):
         source = home() / "notebooks" / f"{name}.ipynb"
         target = source if in_place else out / source.name
         started = time.monotonic()
         failure = execute(source, target, lambda i, n, k=number, f=name: say(_bar(k, len(chosen), f, i, n)))
-        times[name] = time.monotonic() - started
+        notes[name] = f"{time.monotonic() - started:.0f} s"
         if failure and (why := not_on_this_model(failure)):
-            say(f"[{number}/{len(chosen)}] {name}  not on this model: {why}")
-            failure = None
-            continue
+            notes[name], failure = f"not on this model: {why}", None
         if failure:
             break
-        say(f"[{number}/{len(chosen)}] {name}  {times[name]:.0f} s")
+        say(f"[{number}/{len(chosen)}] {name}  {notes[name]}")
     if not in_place:
-        write_index(out, times, failure)
+        write_index(out, notes, failure)
         say(f"Open {(out / 'index.html').relative_to(home())}")
     if failure:
         say(f"FAILED: {failure}")
@@ -162,7 +160,7 @@ def clean(notebook) -> None:
         cell.outputs = merged
 
 
-def write_index(out: Path, times: dict[str, float], failure: str | None) -> None:
+def write_index(out: Path, notes: dict[str, str], failure: str | None) -> None:
     """`index.html`: the executed notebooks, the scoreboard and its figure, readable without a server or a network."""
     from nbconvert import HTMLExporter
 
@@ -174,11 +172,11 @@ def write_index(out: Path, times: dict[str, float], failure: str | None) -> None
     summary = plots.scoreboard(rows, out / "scoreboard.png") if rows else "No runs yet."
     exporter = HTMLExporter(template_name="basic")
     lessons = []
-    for name, seconds in times.items():
+    for name, note in notes.items():
         body, _ = exporter.from_filename(str(out / f"{name}.ipynb"))
         page = f"<meta charset='utf-8'><title>{name}</title><style>{STYLE}</style><main>{body}</main>"
         (out / f"{name}.html").write_text(page, encoding="utf-8")
-        lessons.append(f"<li><a href='{name}.html'>{name}</a> <small>{seconds:.0f} s here</small></li>")
+        lessons.append(f"<li><a href='{name}.html'>{name}</a> <small>{html.escape(note)}</small></li>")
     figure = "<img src='scoreboard.png' alt='" + html.escape(summary, quote=True) + "'>" if rows else ""
     table = _html_table(scoreboard.table(rows))
     warning = f"<p><strong>Stopped: {html.escape(failure)}</strong></p>" if failure else ""
