@@ -13,7 +13,7 @@ from fresh_notebooks import home_of_its_own
 
 import course_lib as cl
 from course_lib.base.errors import NotOnThisModel
-from course_lib.models.identity import base_model_folder, own_model
+from course_lib.models.identity import base_model_folder, base_of, base_sha256, own_model
 from course_lib.workshop import cli
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,6 +71,12 @@ def test_own_model_is_the_courses_and_no_other(monkeypatch):
         assert not own_model() and not lesson.own_model
     monkeypatch.setenv("COURSE_MODEL", str(base_model_folder()))  # the course's own, by its folder
     assert lesson.own_model
+
+
+def test_a_folder_of_ones_own_has_the_checksum_of_its_weights(stranger, monkeypatch):
+    monkeypatch.setenv("COURSE_MODEL", str(stranger))
+    assert base_of(cl.load_model()[0]) == {"model": "stranger", "sha256": base_sha256()}
+    assert len(base_sha256()) == 64
 
 
 def test_no_notebook_asks_the_environment_which_model_is_in_use():
