@@ -17,7 +17,7 @@ from course_lib.models.identity import base_model_folder, base_of, base_sha256, 
 from course_lib.workshop import cli
 
 ROOT = Path(__file__).resolve().parent.parent
-SHORT = ("15_choosing_a_technique", "13_dpo")  # lessons that train little: one with LoRA, one on preferences
+SHORT = ("05_instruction_tuning", "15_choosing_a_technique")  # lessons that train little: all weights, and LoRA
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 CHATML = (  # SmolLM2's: a system turn that nobody wrote, and no space before a text
     "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
