@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..base.errors import CourseError
+from ..base.errors import CourseError, NotOnThisModel
 from ..base.jsonl import add_line
 from ..base.paths import home
+from ..models.identity import own_model
 
 COLAB = Path(__file__).resolve().parents[1] / "workshop" / "colab.py"  # a script: it runs before anything is imported
 
@@ -75,13 +76,30 @@ def source_of(function: Callable) -> str:
 
 
 class Lesson:
-    """The exercises of a lesson as `q1`, `q2`, …, and its predictions."""
+    """The exercises of a lesson as `q1`, `q2`, …, its predictions, and what it may expect of the model in use.
+
+    `own_model` is whether that is the course's own. What *must* be equal, by hand and in the library, is asserted for every model;
+    what a training *achieves* only for the course's own: `assert fell or not lesson.own_model`.
+    """
 
     def __init__(self, name: str, exercises: list[Exercise]) -> None:
         self.name = name
         self.exercises = exercises
         for number, exercise in enumerate(exercises, 1):
             setattr(self, f"q{number}", exercise)
+
+    @property
+    def own_model(self) -> bool:
+        """Whether the model in use is the course's own, and not one named in `COURSE_MODEL`."""
+        return own_model()
+
+    def needs(self, given: Any, why: str) -> None:
+        """Stop here, with one sentence that says why, when the chosen model does not bring what the rest of the lesson needs.
+
+        Raises `NotOnThisModel`, which `course run` reports without counting it as a failure.
+        """
+        if not given:
+            raise NotOnThisModel(why)
 
     def __repr__(self) -> str:
         return f"Lesson {self.name}: {len(self.exercises)} exercises"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ..base.errors import CourseError
 from ..base.jsonl import read_jsonl, write_jsonl
 from ..base.paths import home
-from ..models.identity import base_model_folder, base_of, base_sha256, model_name
+from ..models.identity import base_of, base_sha256, model_name, own_model
 from .memory import checkpoint_bytes
 from .real_column import scoreboard_rows
 
@@ -107,8 +107,7 @@ def record(
 def _base(run: Run | None) -> dict[str, str]:
     """The model that a run began with and its checksum: from the run, not from the environment."""
     if run is None:
-        own = model_name() == str(base_model_folder())
-        return {"model": COURSE if own else Path(model_name()).name, "base_sha256": base_sha256()}
+        return {"model": COURSE if own_model() else Path(model_name()).name, "base_sha256": base_sha256()}
     base = base_of(run.model)
     return {
         "model": COURSE if base["model"] == "data/base_model" else base["model"],

@@ -37,6 +37,11 @@ def model_name(name: str | os.PathLike | None = None) -> str:
     return chosen
 
 
+def own_model() -> bool:
+    """Whether the model in use is the course's own: no other was named in `COURSE_MODEL`."""
+    return model_name() == str(base_model_folder())
+
+
 RESTORE = "Restore it with: git checkout -- data/base_model"
 
 
@@ -74,8 +79,13 @@ def base_of(model: PreTrainedModel) -> dict[str, str | None]:
     name = str(inner.config.name_or_path)
     if Path(name) == base_model_folder():
         return {"model": "data/base_model", "sha256": sha256(base_model_folder() / "model.safetensors")}
-    digests = [sha256(path) for path in sorted(Path(name).glob("*.safetensors"))] if Path(name).is_dir() else []
-    return {"model": Path(name).name if digests else name, "sha256": "-".join(digests) or None}
+    digest = _weights_sha256(Path(name))
+    return {"model": Path(name).name if digest else name, "sha256": digest}
+
+
+def _weights_sha256(folder: Path) -> str | None:
+    """Checksum of the weights in a folder, one of several joined by hyphens; `None` where there are none."""
+    return "-".join(sha256(path) for path in sorted(folder.glob("*.safetensors"))) or None
 
 
 def first_line(error: BaseException) -> str:
@@ -84,10 +94,10 @@ def first_line(error: BaseException) -> str:
 
 
 def base_sha256() -> str:
-    """Checksum of the base model in use: the course's own or a fetched one, else the name of another model."""
+    """Checksum of the base model in use, as `base_of` gives it; of a model on the hub its name."""
     listing = Path(model_name()) / "checksums.json"
     if listing.exists():
         return json.loads(listing.read_text(encoding="utf-8")).get("model.safetensors", model_name())
-    if model_name() == str(base_model_folder()):
+    if own_model():
         verify_base_model()
-    return model_name()
+    return _weights_sha256(Path(model_name())) or model_name()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..base.errors import CourseError
 from ..base.paths import home
 from .adapters import ADAPTER, ADAPTER_CONFIG, load_adapter, merge, save_adapter
-from .identity import base_model_folder, base_sha256, model_name
+from .identity import base_sha256, model_name, own_model
 from .load import load_model
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def load_instruct(folder: str | Path | None = None) -> tuple[PreTrainedModel, Pr
 
 def brief_writer_folder() -> Path:
     """Where the brief writer's adapter lies: the course's own, committed; for another base model in `runs/`."""
-    if model_name() == str(base_model_folder()):
+    if own_model():
         return home() / "data" / "reference" / "brief_sft"
     return home() / "runs" / "brief_sft" / Path(model_name()).name
 
@@ -71,7 +71,7 @@ def load_brief_writer() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     `runs/brief_sft/` is taken; without one the base itself, and a printed sentence says so. Raises `CourseError` like `load_instruct`.
     """
     place = brief_writer_folder()
-    if model_name() != str(base_model_folder()) and not place.exists():
+    if not own_model() and not place.exists():
         print(f"Brief writer: none has been trained on {model_name()}, so the lesson starts from that model as it is.")
         return load_model()
     read_log(place)

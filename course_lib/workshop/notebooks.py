@@ -8,11 +8,11 @@ import os
 import time
 from pathlib import Path
 
-from ..base.errors import CourseError
+from ..base.errors import CourseError, NotOnThisModel
 from ..base.paths import home
 from ..lessons.exercise import lesson_names
 
-CELL_TIMEOUT = 600  # seconds
+CELL_TIMEOUT = 1800  # seconds; a cell of the course takes one minute at most, on a real model ten or so
 GITHUB = "https://github.com/"
 ROUTES = {"half-day": ("00", "01", "02", "05", "06", "10", "13", "15")}
 
@@ -49,6 +49,7 @@ def set_address(url: str) -> list[str]:
 def run(names: list[str] | None = None, *, in_place: bool = False, say=print) -> int:
     """Execute notebooks (default: all), each in a fresh kernel; returns 0, or 1 after naming notebook and cell that failed.
 
+    A lesson that stops with `NotOnThisModel` is reported with its sentence, and the next one follows.
     Writes executed copies, `scoreboard.json`, `scoreboard.md`, `scoreboard.png` and `index.html` to `build/course/`; with
     `in_place` the notebooks themselves get the outputs.
     """
@@ -60,19 +61,21 @@ def run(names: list[str] | None = None, *, in_place: bool = False, say=print) ->
     out = home() / "build" / "course"
     _check_writable(out if not in_place else home() / "notebooks")
     _check_writable(home() / "runs")  # where the lessons keep results
-    times: dict[str, float] = {}
+    notes: dict[str, str] = {}  # what the index says beside each lesson
     failure = None
     for number, name in enumerate(chosen, 1):
         source = home() / "notebooks" / f"{name}.ipynb"
         target = source if in_place else out / source.name
         started = time.monotonic()
         failure = execute(source, target, lambda i, n, k=number, f=name: say(_bar(k, len(chosen), f, i, n)))
-        times[name] = time.monotonic() - started
+        notes[name] = f"{time.monotonic() - started:.0f} s"
+        if failure and (why := not_on_this_model(failure)):
+            notes[name], failure = f"not on this model: {why}", None
         if failure:
             break
-        say(f"[{number}/{len(chosen)}] {name}  {times[name]:.0f} s")
+        say(f"[{number}/{len(chosen)}] {name}  {notes[name]}")
     if not in_place:
-        write_index(out, times, failure)
+        write_index(out, notes, failure)
         say(f"Open {(out / 'index.html').relative_to(home())}")
     if failure:
         say(f"FAILED: {failure}")
@@ -91,6 +94,12 @@ def _check_writable(folder: Path) -> None:
             f"Nothing can be written to {folder} ({error.strerror}).",
             "Copy the course to a folder of your own and run it there (or set COURSE_HOME to such a copy).",
         ) from None
+
+
+def not_on_this_model(failure: str) -> str | None:
+    """The lesson's sentence on why it does not go on with the chosen model, where that is what `execute` found, else `None`."""
+    _, stopped, why = failure.partition(f"{NotOnThisModel.__name__}: ")
+    return why.removesuffix(NotOnThisModel.ADVICE).strip() if stopped else None
 
 
 def _bar(number: int, total: int, name: str, cell: int, cells: int) -> str:
@@ -151,7 +160,7 @@ def clean(notebook) -> None:
         cell.outputs = merged
 
 
-def write_index(out: Path, times: dict[str, float], failure: str | None) -> None:
+def write_index(out: Path, notes: dict[str, str], failure: str | None) -> None:
     """`index.html`: the executed notebooks, the scoreboard and its figure, readable without a server or a network."""
     from nbconvert import HTMLExporter
 
@@ -163,11 +172,11 @@ def write_index(out: Path, times: dict[str, float], failure: str | None) -> None
     summary = plots.scoreboard(rows, out / "scoreboard.png") if rows else "No runs yet."
     exporter = HTMLExporter(template_name="basic")
     lessons = []
-    for name, seconds in times.items():
+    for name, note in notes.items():
         body, _ = exporter.from_filename(str(out / f"{name}.ipynb"))
         page = f"<meta charset='utf-8'><title>{name}</title><style>{STYLE}</style><main>{body}</main>"
         (out / f"{name}.html").write_text(page, encoding="utf-8")
-        lessons.append(f"<li><a href='{name}.html'>{name}</a> <small>{seconds:.0f} s here</small></li>")
+        lessons.append(f"<li><a href='{name}.html'>{name}</a> <small>{html.escape(note)}</small></li>")
     figure = "<img src='scoreboard.png' alt='" + html.escape(summary, quote=True) + "'>" if rows else ""
     table = _html_table(scoreboard.table(rows))
     warning = f"<p><strong>Stopped: {html.escape(failure)}</strong></p>" if failure else ""

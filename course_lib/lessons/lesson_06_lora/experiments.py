@@ -21,7 +21,7 @@ from ...measure.losses import answer_loss, forgetting
 from ...methods.profile import PROFILES
 from ...methods.sft import train
 from ...models.adapters import ADAPTER, load_adapter, save_adapter
-from ...models.identity import base_model_folder, model_name
+from ...models.identity import model_name, own_model
 from ...models.load import load_model
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _forgotten(run: Run) -> dict:
 
 def adapters() -> dict[str, Path]:
     """The folders of the four small adapters, by task. For a model other than the course's own they are made first, in `runs/`."""
-    if model_name() == str(base_model_folder()):
+    if own_model():
         return {task: adapter_folder(task) for task in TASKS}
     places = {task: home() / "runs" / LESSON / Path(model_name()).name / task for task in TASKS}
     for task, place in places.items():

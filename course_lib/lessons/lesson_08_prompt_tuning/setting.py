@@ -13,7 +13,7 @@ from ...measure.losses import label_offered
 from ...methods.sft import train
 from ...models.adapters import ADAPTER, save_adapter
 from ...models.generation import chat_prompt, encode_exchange, generate, padded, padded_examples, positions_left_out
-from ...models.identity import base_model_folder, model_name
+from ...models.identity import model_name, own_model
 from ...models.load import load_model
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def prompt_folder(task: str) -> Path:
 
 def prompts() -> dict[str, Path]:
     """The folders of the kept prompts, by task. For a model other than the course's own they are made first, in `runs/`."""
-    if model_name() == str(base_model_folder()):
+    if own_model():
         return {task: prompt_folder(task) for task in SWAPPED}
     places = {task: home() / "runs" / LESSON / Path(model_name()).name / task for task in SWAPPED}
     for task, place in places.items():

@@ -21,7 +21,7 @@ from ...data.readers import BIAS, TAU, choose, first_preferred
 from ...gazette.brief import shouts
 from ...methods.reward import train_reward
 from ...models.generation import length_batches, padded
-from ...models.identity import base_model_folder, model_name
+from ...models.identity import model_name, own_model
 from ...models.instruct import load_brief_writer
 from ...models.reward_model import load_reward, reward_scores, save_reward, scored_tokens
 from .writer import briefs_of, true_scores, writer_job
@@ -109,7 +109,7 @@ def reward_model(kind: str = "reader") -> tuple[PreTrainedModel, PreTrainedToken
     For a base model other than the course's own it is trained first, on 480 pairs, and kept in `runs/`.
     """
     folder = reward_folder(kind)
-    if model_name() != str(base_model_folder()):
+    if not own_model():
         folder = home() / "runs" / LESSON / Path(model_name()).name / kind
         if not folder.exists():
             run = train_on(pairs("train", kind)[:480])

@@ -11,7 +11,7 @@ from ...gazette.brief import brief_score, shouts
 from ...methods.sft import train
 from ...models.adapters import load_adapter
 from ...models.generation import generate
-from ...models.identity import base_model_folder, model_name
+from ...models.identity import own_model
 from ...models.instruct import brief_writer_folder, reference_folder, save_instruct
 from ..lesson_06_lora.experiments import lora, save_small
 
@@ -29,7 +29,7 @@ def train_writer(seed: int = 0, count: int = ROWS, quiet: bool = False) -> Run:
 
     data = Dataset.from_list(reporters_rows("train", count, seed))
     options = {"learning_rate": RATE, "batch_size": BATCH, "seed": seed, "quiet": quiet}
-    if model_name() != str(base_model_folder()):
+    if not own_model():
         return train(data, peft_config=lora(), **options)
     adapted, tokenizer = load_adapter(reference_folder(), trainable=True)
     return train(data, model=adapted, tokenizer=tokenizer, **options)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...measure.preferences import win_rate
 from ...measure.statistics import Interval, difference_interval, mean_interval
-from .experiments import ALL_STEPS, AS_MANY, BETA, BETAS
+from .experiments import ALL_STEPS, AS_MANY, BETA, BETAS, PROMPTS
 
 RELATIVES = ("IPO", "KTO", "DPO + SFT", "unbiased readers", "base as reference")
 CHOSEN, REJECTED = "#009E73", "#D55E00"  # as in the picture
@@ -190,7 +190,7 @@ def two_ways(runs: list[dict], rloo_runs: list[dict]) -> str:
                 continue
             apart = f"{against_rloo(runs, rloo_runs, name, readers):+.3f}"
             lines.append(f"{readers:10s}{method:16s}{len(mine):5d}  {mean_interval(mine):.3f}    {apart}")
-        same = [scores[: len(mine[0])] for scores in other]
+        same = [scores[:PROMPTS] for scores in other]  # the prompts that DPO was judged on
         lines.append(f"{readers:10s}{'RLOO':16s}{len(other):5d}  {mean_interval(same):.3f}")
     lines += ["", "one run        labelled pairs  replies sampled  token passes, millions: policy, reward model"]
     for name, cost in bill(runs, rloo_runs).items():
