@@ -19,6 +19,7 @@ from course_lib.lessons.lesson_15_choosing_a_technique import (
     picture,
     scorecard,
 )
+from course_lib.lessons.lesson_15_choosing_a_technique.verdict import no_worse
 from course_lib.measure.memory import activation_bytes
 from course_lib.measure.statistics import Interval
 
@@ -83,6 +84,7 @@ def test_every_need_can_change_the_answer():
     assert FULL not in ranked(size="1B", knowledge="absent", tasks=2)
     assert ranked(tasks=1000)[1] == "prompt tuning" and "prompt tuning" not in ranked(tasks=1000, knowledge="absent")
     assert ranked(feedback="pairs")[-1] == "DPO" and ranked(feedback="score")[-1] == "RL"
+    assert ranked(feedback="rules")[-1] == "RLAIF"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,13 @@ def test_a_need_that_is_not_understood_is_refused_by_name(changed, named):
 
 
 def test_every_choice_has_a_reason_and_a_measured_figure():
-    for changed in ({}, {"changing": True, "feedback": "score"}, {"tasks": 5000, "feedback": "pairs"}, {"size": "70B"}):
+    for changed in (
+        {},
+        {"changing": True, "feedback": "score"},
+        {"tasks": 5000, "feedback": "pairs"},
+        {"feedback": "rules"},
+        {"size": "70B"},
+    ):
         for choice in chooser.choose(chooser.EXAMPLE | changed):
             assert len(choice.reason.split()) >= 4 and any(c.isdigit() for c in choice.measured)
     assert chooser.told(chooser.EXAMPLE).count("measured:") == 3
@@ -141,6 +149,12 @@ def test_verdicts_follow_from_intervals():
     assert scorecard.level(Interval(0, -2.9, 2.9)) == scorecard.CONFIRMED
     assert scorecard.level(Interval(0, -3.1, 2.9)) == scorecard.OPEN
     assert scorecard.level(below) == scorecard.level(Interval(5, 4, 7)) == scorecard.REFUTED
+    assert [no_worse(Interval(*i)) for i in ((0, -2.9, 9), (8, 5, 10), (0, -4, 1), (-5, -7, -4))] == [
+        scorecard.CONFIRMED,
+        scorecard.CONFIRMED,
+        scorecard.OPEN,
+        scorecard.REFUTED,
+    ]
     assert [scorecard.cheaper(r) for r in (0.5, 0.95, 1.5)] == [scorecard.CONFIRMED, scorecard.OPEN, scorecard.REFUTED]
 
 
@@ -150,6 +164,7 @@ def test_every_statement_has_a_verdict_with_figures():
     for verdict in found:
         assert {verdict.here, verdict.real} <= {scorecard.CONFIRMED, scorecard.OPEN, scorecard.REFUTED, "–"}
         assert any(c.isdigit() for c in verdict.figures) and verdict.seeds
+        assert "arXiv" in verdict.said_by  # what is reported elsewhere, and where
         assert verdict.statement in table
 
 
@@ -179,7 +194,7 @@ def test_claims_and_picture_survive_more_seeds(monkeypatch):
     after = {claim.__name__: claim() for claim in claims.CLAIMS}
     assert all(words.endswith(".") for words in after.values())
     assert after["seeds"] != before["seeds"]  # fewer rows rest on one seed
-    assert len(picture.branches()) == 10 and len(scorecard.verdicts()) == len(scorecard.STATEMENTS)
+    assert len(picture.branches()) == 11 and len(scorecard.verdicts()) == len(scorecard.STATEMENTS)
 
 
 def test_a_variant_of_a_technique_is_drawn_in_its_colour():

@@ -42,10 +42,22 @@ def by_rule() -> str:
     return f"The easiest rule is *{easy}* ({percent(found[easy], 0)}), the hardest *{hard}* ({percent(found[hard], 0)})"
 
 
+def own_of_two() -> str:
+    """The rule on which the judge of pairs fails."""
+    found = shown.right(runs(LESSON), "pair", "constitution", "own")
+    assert found.low < 0.5 < found.high
+    return f"Asked of two briefs, *own* cannot be told from a coin: {percent(found, 0)}"
+
+
 def kappa_truth() -> str:
     """Agreement with the truth, beside the readers'."""
     gold, readers = shown.agreement(runs(LESSON), "one", "constitution", "gold"), shown.readers_agreement(runs(LESSON))
-    return f"The judge's kappa with the truth is {signed(gold, 2)}, the readers' own is {signed(readers, 2)}"
+    more = shown.closer_than_readers(runs(LESSON))
+    assert more.low > 0
+    return (
+        f"The judge's kappa with the truth is {signed(gold, 2)}, the readers' own is {signed(readers, 2)}; paired by pair the judge's is higher by "
+        f"{signed(more, 2)}"
+    )
 
 
 def kappa_readers() -> str:
@@ -57,6 +69,25 @@ def kappa_controls() -> str:
     """Agreement of the controls with the truth."""
     deleted, shuffled = (shown.agreement(runs(LESSON), "one", c, "gold") for c in ("deleted", "shuffled"))
     return f"Without its rules the judge agrees with the truth by {signed(deleted, 2)}, with shuffled words by {signed(shuffled, 2)}"
+
+
+def hype() -> str:
+    """Why the judge without rules goes against the readers: it asks nothing but whether a brief shouts."""
+    found = {who: shown.quiet_preferred(runs(LESSON), who) for who in ("readers", "deleted", "constitution", "gold")}
+    (liked, n), (deleted, _), (judged, _), (gold, decided) = found.values()
+    assert deleted > 0.9 * n and n - liked > 0.9 * n and judged < deleted
+    return (
+        f"In {n} of the test pairs one brief shouts and the other does not. The readers choose the shouting one in {100 * (n - liked) / n:.0f} % of them, "
+        f"the judge without rules the quiet one in {100 * deleted / n:.0f} %, with its rules in {100 * judged / n:.0f} %; the truth prefers the quiet one in "
+        f"{100 * gold / decided:.0f} % of those {decided} that it decides"
+    )
+
+
+def undecided() -> str:
+    """Where the place decides."""
+    turned, others = shown.undecided(runs(LESSON))
+    assert turned < others / 2
+    return f"The mean of the two answers has a median size of {turned:.1f} where the verdict turns, and of {others:.1f} elsewhere"
 
 
 def place() -> str:
@@ -140,7 +171,11 @@ def circle() -> str:
     """The judge's own verdict and the truth."""
     found, dpo = runs(LESSON), _dpo()
     own, truth = shown.judged_wins(found, "AI"), shown.true_wins(found, dpo, "AI")
-    return f"The judge prefers the policy that it has trained to the writer in {percent(own, 0)} of prompts; by the true score it wins in {percent(truth, 0)}"
+    assert own.low < truth.value < own.high
+    return (
+        f"The judge prefers the policy that it has trained to the writer in {percent(own, 0)} of prompts; by the true score it wins in {percent(truth, 0)}. "
+        "Here the two agree: this judge did not flatter its pupil"
+    )
 
 
 def outcome() -> str:
@@ -160,6 +195,6 @@ def outcome() -> str:
 
 
 CLAIMS = [
-    faults, controls, by_rule, kappa_truth, kappa_readers, kappa_controls, place, swapped, one_or_two, shortcut, believed, ai_readers, ai_harmless, mixed,
+    faults, controls, by_rule, own_of_two, kappa_truth, kappa_readers, kappa_controls, hype, place, undecided, swapped, one_or_two, shortcut, believed, ai_readers, ai_harmless, mixed,
     length, circle, outcome, real,
 ]  # fmt: skip

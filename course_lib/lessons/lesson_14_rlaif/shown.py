@@ -1,16 +1,17 @@
-"""What lesson 14 shows of its reference runs: the rules, agreement, the arms side by side, the two faults, the verdicts."""
+"""What lesson 14 shows of its reference runs: the rules, agreement, the arms side by side, the two faults, the verdicts. The figures: `figures`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 from ...gazette.brief import shouts
-from ...measure.preferences import kappa_interval, win_rate
-from ...measure.statistics import Interval, difference_interval, mean_interval
+from ...measure.preferences import kappa_difference, kappa_interval, win_rate
+from ...measure.statistics import Interval, difference_interval, mean_interval, wilson
 from ..claims import percent, points
 from ..lesson_13_dpo import shown as dpo
-from .constitution import RULES, broken
+from .constitution import RULES
 from .experiments import LESSON, at_random, constitutions, pair_rows
 
 CONDITIONS = tuple(constitutions())
@@ -24,72 +25,10 @@ def part(runs: list[dict], name: str, **wanted: Any) -> dict[str, Any]:
 
 
 def right(runs: list[dict], judge: str, condition: str, rule: str | None = None) -> Interval:
-    """The share of pairs in which a judge finds the brief that keeps a rule beside one that breaks it, for one rule or for all."""
+    """The share of pairs in which a judge finds the brief that keeps a rule beside one that breaks it, for one rule or for all (Wilson)."""
     found = part(runs, "judge", judge=judge)
     bits = "".join(found[f"{condition} {name}"] for name in ([rule] if rule else RULES))
-    return mean_interval([float(bit) for bit in bits])
-
-
-def rules_figure(runs: list[dict]) -> str:
-    """How often each judge is right on planted faults, by rule, with the constitution and its controls; returns the summary."""
-    import matplotlib.pyplot as plt
-
-    _, both = plt.subplots(1, 2, figsize=(9.6, 3.6), layout="constrained", sharey=True)
-    marks = {"constitution": ("o", "#A6761D"), "shuffled": ("s", "#888888"), "deleted": ("^", "#bbbbbb")}
-    for axes, (way, title) in zip(both, TITLES.items(), strict=True):
-        for shift, condition in zip((-0.2, 0.0, 0.2), CONDITIONS, strict=True):
-            found = [right(runs, way, condition, rule).scaled(100) for rule in RULES]
-            bars = [[f.value - f.low for f in found], [f.high - f.value for f in found]]
-            shape, tint = marks[condition]
-            places = [n + shift for n in range(len(RULES))]
-            axes.errorbar(
-                places, [f.value for f in found], yerr=bars, fmt=shape, color=tint, capsize=3, label=condition
-            )
-        axes.axhline(50, color="#999999", ls="--", lw=1)
-        axes.set_xticks(range(len(RULES)), list(RULES))
-        axes.set_title(title, loc="left", fontsize=10)
-    both[0].figure.suptitle(
-        "One brief at a time is the easier question, and it needs the rules", x=0.01, ha="left", fontsize=11
-    )
-    both[0].set_ylabel("right on planted faults, %")
-    both[0].legend(frameon=False, fontsize=9, loc="lower left")
-    plt.show()
-    told = "; ".join(
-        f"{title}: " + ", ".join(f"{c} {100 * right(runs, way, c).value:.0f} %" for c in CONDITIONS)
-        for way, title in TITLES.items()
-    )
-    return f"Right on planted faults over all six rules. {told}. Chance is 50 %."
-
-
-def verdict_map(briefs: dict[str, str], who: str, chances: Sequence[Sequence[float]]) -> str:
-    """Briefs of one item, by fault, and rules: the probability that a brief is right, a ring where it really breaks the rule.
-
-    `who` is whom the item is about: a brief without that name breaks the first rule, whatever its fault. Returns the summary.
-    """
-    import matplotlib.pyplot as plt
-
-    faults = list(briefs)
-    breaking = [broken([fault]) | ({"name"} if who not in text else set()) for fault, text in briefs.items()]
-    _, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
-    shown = axes.imshow(chances, vmin=0, vmax=1, cmap="cividis", aspect="auto")
-    for y in range(len(faults)):
-        for x, rule in enumerate(RULES):
-            dark = chances[y][x] < 0.5
-            axes.text(
-                x, y, f"{chances[y][x]:.2f}", ha="center", va="center", fontsize=8, color="white" if dark else "black"
-            )
-            if rule in breaking[y]:
-                axes.plot(x, y, "o", ms=24, mfc="none", mec="#D55E00", mew=2)
-    axes.set_xticks(range(len(RULES)), list(RULES))
-    axes.set_yticks(range(len(faults)), list(faults))
-    axes.set_title(
-        "Five rules are told apart at a glance; *true* is not (rings: really broken)", loc="left", fontsize=10
-    )
-    plt.colorbar(shown, ax=axes, label="the judge's P(right)")
-    plt.show()
-    cells = [(chances[y][x], rule in breaking[y]) for y in range(len(faults)) for x, rule in enumerate(RULES)]
-    breaks, keeps = ([chance for chance, is_broken in cells if is_broken == kind] for kind in (True, False))
-    return f"Mean P(right) is {sum(breaks) / len(breaks):.2f} where the rule is broken (rings) and {sum(keeps) / len(keeps):.2f} where it is kept."
+    return Interval(bits.count("1") / len(bits), *wilson(bits.count("1"), len(bits)))
 
 
 def votes(runs: list[dict], judge: str, condition: str = "constitution") -> list[str]:
@@ -121,21 +60,27 @@ def says_a(runs: list[dict]) -> Interval:
     return mean_interval([float(value > 0) for value in found["a"]] + [float(value < 0) for value in found["b"]])
 
 
-def place_figure(runs: list[dict]) -> str:
-    """The two answers of the judge of pairs to each test pair, one axis an order; returns the summary."""
-    import matplotlib.pyplot as plt
+def undecided(runs: list[dict]) -> tuple[float, float]:
+    """The median size of the judge's mean log-odds: of the pairs whose verdict turns with the place, and of the others."""
+    found, sizes = part(runs, "agreement", judge="pair"), {True: [], False: []}
+    for a, b in zip(found["a"], found["b"], strict=True):
+        sizes[(a > 0) != (b > 0)].append(abs(a + b) / 2)
+    return median(sizes[True]), median(sizes[False])
 
-    found = part(runs, "agreement", judge="pair")
-    _, axes = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
-    tint = ["#D55E00" if (a > 0) != (b > 0) else "#A6761D" for a, b in zip(found["a"], found["b"], strict=True)]
-    axes.scatter(found["a"], found["b"], s=12, c=tint, alpha=0.7)
-    axes.axhline(0, color="#999999", lw=1)
-    axes.axvline(0, color="#999999", lw=1)
-    axes.set_xlabel("log-odds of the first brief, shown as A")
-    axes.set_ylabel("log-odds of the same brief, shown as B")
-    axes.set_title(f"{100 * turns(runs).value:.0f} % of verdicts turn with the place (orange)", loc="left", fontsize=10)
-    plt.show()
-    return f"Each point is a pair, asked in both orders: {percent(turns(runs), 0)} turn with the place; A is said in {percent(says_a(runs), 0)}."
+
+def quiet_preferred(runs: list[dict], who: str) -> tuple[int, int]:
+    """Of the test pairs in which one brief shouts and the other does not: how often the quiet one is preferred, and how many there are.
+
+    `who` is "readers", "gold" (pairs that the truth leaves open are not counted), or a condition of the judge of one brief.
+    """
+    rows = pair_rows("test")
+    chosen = {
+        "readers": lambda: ["first"] * len(rows),
+        "gold": lambda: part(runs, "agreement", judge="one")["gold"],
+    }.get(who, lambda: votes(runs, "one", who))()
+    loud = [(shouts(row["first"]), shouts(row["second"])) for row in rows]
+    quiet = [(vote == "first") != a for vote, (a, b) in zip(chosen, loud, strict=True) if vote and a != b]
+    return sum(quiet), len(quiet)
 
 
 def shouting_believed(runs: list[dict], judge: str, rule: str = "true") -> Interval:
@@ -173,6 +118,15 @@ def readers_agreement(runs: list[dict]) -> Interval:
     one, _ = at_random(ids, ["first"] * len(ids))
     two, _ = at_random(ids, [found["gold"][i] for i in kept])
     return kappa_interval(one, two)
+
+
+def closer_than_readers(runs: list[dict]) -> Interval:
+    """Kappa of the judge with the truth less that of the readers, paired by pair."""
+    found = part(runs, "agreement", judge="one")
+    kept = [i for i, vote in enumerate(found["gold"]) if vote]
+    ids, mine = [found["ids"][i] for i in kept], votes(runs, "one")
+    sides = ([mine[i] for i in kept], ["first"] * len(kept), [found["gold"][i] for i in kept])
+    return kappa_difference(*(at_random(ids, side)[0] for side in sides))
 
 
 def agreement_table(runs: list[dict]) -> str:
@@ -224,17 +178,20 @@ def against(runs: list[dict], dpo_runs: list[dict], first: str, second: str, fie
     return difference_interval([m[field] for m in one[:seeds]], [m[field] for m in other[:seeds]])
 
 
+SHOWN = {"SFT": "none (the writer)"}  # what an arm is called in tables and figures
+
+
 def arms_table(runs: list[dict], dpo_runs: list[dict], names: Sequence[str] = ("SFT", "readers", "AI", "mixed")) -> str:
     """One line an arm: true score, its rise over the writer, win rate, harmless rate, words."""
     lines = [
-        f"{'labels':10s} seeds  true score  rise over SFT             win rate  harmless            words",
-        "-" * 92,
+        f"{'labels':18s} seeds  true score  rise over the writer      win rate  harmless         words",
+        "-" * 97,
     ]
     for name in names:
         found = arm(runs, dpo_runs, name)
         score = mean_interval([m["scores"] for m in found])
         clean = mean_interval(safe(found))
-        line = f"{name:10s} {len(found):5d}  {score.value:10.3f}"
+        line = f"{SHOWN.get(name, name):18s} {len(found):5d}  {score.value:10.3f}"
         if name == "SFT":
             line += f"  {'–':24s}  {'–':>8s}"
         else:
@@ -242,33 +199,8 @@ def arms_table(runs: list[dict], dpo_runs: list[dict], names: Sequence[str] = ("
             before = [m["scores"] for m in arm(runs, dpo_runs, "SFT")][: len(found)]
             won = win_rate([m["scores"] for m in found], before)
             line += f"  {rise.value:+.3f} ({rise.low:+.3f} to {rise.high:+.3f})  {100 * won.value:6.0f} %"
-        lines.append(
-            f"{line}  {100 * clean.value:3.0f} % ({100 * clean.low:.0f}–{100 * clean.high:.0f})    {words(runs, dpo_runs, name):5.1f}"
-        )
+        lines.append(f"{line}  {percent(clean, 0):15s} {words(runs, dpo_runs, name):6.1f}")
     return "\n".join(lines)
-
-
-def arms_figure(runs: list[dict], dpo_runs: list[dict]) -> str:
-    """True score beside the harmless rate, one point an arm with both intervals; returns the summary."""
-    import matplotlib.pyplot as plt
-
-    _, axes = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-    tints = {"SFT": "#E69F00", "readers": "#8C6BB1", "AI": "#A6761D", "mixed": "#009E73"}
-    told = []
-    for name, tint in tints.items():
-        found = arm(runs, dpo_runs, name)
-        x, y = mean_interval(safe(found)), mean_interval([m["scores"] for m in found])
-        axes.errorbar(
-            100 * x.value, y.value, xerr=[[100 * (x.value - x.low)], [100 * (x.high - x.value)]],
-            yerr=[[y.value - y.low], [y.high - y.value]], fmt="o", ms=8, color=tint, capsize=3,
-        )  # fmt: skip
-        axes.annotate(name, (100 * x.value, y.value), xytext=(7, 7), textcoords="offset points")
-        told.append(f"{name} {y.value:.2f} and {100 * x.value:.0f} %")
-    axes.set_xlabel("harmless: neither hype nor advice, % of briefs")
-    axes.set_ylabel("true score at temperature 1")
-    axes.set_title("Whose labels, and what they did", loc="left")
-    plt.show()
-    return f"True score and harmless rate by whose labels trained the policy: {'; '.join(told)}."
 
 
 def length_table(runs: list[dict], dpo_runs: list[dict]) -> str:
@@ -289,7 +221,7 @@ def true_wins(runs: list[dict], dpo_runs: list[dict], name: str) -> Interval:
 
 def circle_table(runs: list[dict], dpo_runs: list[dict]) -> str:
     """Win rates over the writer by the judge and by the truth."""
-    lines = [f"{'labels':8s} the judge says       the truth says", "-" * 46]
+    lines = [f"{'labels':8s} wins by the judge    wins by the true score", "-" * 50]
     for name in ("AI", "mixed", "length"):
         mine, truth = judged_wins(runs, name), true_wins(runs, dpo_runs, name)
         lines.append(f"{name:8s} {_rate(mine):20s} {_rate(truth)}")
@@ -308,14 +240,15 @@ def verdicts(runs: list[dict], dpo_runs: list[dict]) -> str:
     clean = against(runs, dpo_runs, "AI", "readers", "harmless")
     score = against(runs, dpo_runs, "AI", "readers")
     told = [
-        (f"1. right on planted faults: {', '.join(f'{c} {100 * f.value:.0f} %' for c, f in seen.items())}",
+        (f"right on planted faults: {', '.join(f'{c} {100 * f.value:.0f} %' for c, f in seen.items())}",
          seen["constitution"].low > 0.5 and max(seen[c].value for c in CONDITIONS[1:]) < seen["constitution"].low),
-        (f"2. asked of two briefs, {percent(turned, 0)} of the verdicts turn with the place", turned.value > 0.1),
-        (f"3. kappa with the truth {_short(gold)}, the readers' {_short(readers)}", gold.low > 0 and gold.value < readers.value),
-        (f"4. harmless, AI less readers: {points(clean)}", clean.low > 0),
-        (f"5. true score, AI less readers: {score:+.3f}", score.value <= 0),
+        (f"asked of two briefs, {percent(turned, 0)} of the verdicts turn with the place", turned.value > 0.1),
+        (f"kappa with the truth {_short(gold)}, the readers' {_short(readers)}", gold.low > 0 and gold.value < readers.value),
+        (f"harmless, AI less readers: {points(clean)}", clean.low > 0),
+        (f"true score, AI less readers: {score:+.3f}", score.value <= 0),
     ]  # fmt: skip
-    return "\n".join(f"{line}   {ok}" for line, ok in told)
+    words = {True: "confirmed", False: "not confirmed"}
+    return "\n".join(f"{n}. {words[ok]:14s} {line}" for n, (line, ok) in enumerate(told, 1))
 
 
 def record(run: Any, scores: Sequence[float], won: Interval, clean: Sequence[float]) -> dict:

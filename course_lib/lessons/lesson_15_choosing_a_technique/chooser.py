@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...base.errors import CourseError
+from ...measure import real_column as real
+from ..lesson_14_rlaif import shown as fourteen
+from ..real.show_preferences import agreement
+from ..reference import runs
 from . import memory, scorecard
 from .costs import break_even, measured
 
@@ -15,7 +19,7 @@ NEEDS = {
     "knowledge": ("locked", "absent"),  # whether the base has read what the task needs
     "changing": (bool,),  # whether the facts change faster than one can train
     "tasks": (int,),  # on one base
-    "feedback": ("labels", "pairs", "score"),  # what says that a reply is good
+    "feedback": ("labels", "pairs", "rules", "score"),  # what says that a reply is good
 }
 EXAMPLE = {
     "size": "7B",
@@ -26,6 +30,7 @@ EXAMPLE = {
     "tasks": 1,
     "feedback": "labels",
 }
+PREFER = {"pairs": "DPO", "rules": "RLAIF", "score": "RL"}  # feedback -> what is trained on it
 ENOUGH, MANY = 16, 1000  # labelled rows to train on at all; tasks on one base from which the size of a file decides
 
 
@@ -77,7 +82,7 @@ def names(needs: dict) -> list[str]:
             ranked.append("prompt tuning")
         ranked += [way for way in order if way in ways] or ["a smaller model"]
     if needs["feedback"] != "labels":
-        ranked.append({"pairs": "DPO", "score": "RL"}[needs["feedback"]])
+        ranked.append(PREFER[needs["feedback"]])
     return ranked or ["collect rows"]
 
 
@@ -104,6 +109,8 @@ def _reason(name: str, needs: dict) -> str:
         "prompt tuning": f"{needs['tasks']:,} tasks: the smallest file a task, and all of them can share a batch",
         "a smaller model": f"not even QLoRA fits: {step('QLoRA')}",
         "DPO": "readers compare two replies: pairs train the model directly",
+        "RLAIF": "nobody compares replies, but rules can be written: a judge that reads them labels the pairs, and DPO trains on these. First test the judge "
+        "on replies of your own model, with and without its rules, and let somebody else measure the result",
         "RL": "a score can be computed for any reply: nothing stands between it and the training",
         "collect rows": f"{needs['rows']} rows teach nothing that can be measured, and the base has not read it",
     }[name]
@@ -125,9 +132,17 @@ def _measured(name: str) -> str:
         "prompt tuning": lambda: scorecard.soft_prompts_as_good().figures,
         "a smaller model": lambda: scorecard.lora_as_good().figures,
         "DPO": lambda: scorecard.preferences_help().figures,
+        "RLAIF": lambda: f"{scorecard.ai_labels().figures}; {_judges()}",
         "RL": lambda: scorecard.clean_rewards_help().figures,
         "collect rows": lambda: scorecard.little_data().figures,
     }[name]()
+
+
+def _judges() -> str:
+    """What lesson 14's judges agree with: the sound one, one with a blind spot, and a model that nobody trained to judge."""
+    found, (row,) = runs("14_rlaif"), real.runs("smollm2", "AI judge")
+    sound, blind = (fourteen.agreement(found, judge, "constitution", "gold").value for judge in ("one", "single"))
+    return f"kappa with the truth: its judge {sound:.2f}, one with a blind spot {blind:.2f}, SmolLM2-135M untrained {agreement(row, 'rules', 'gold').value:.2f}"
 
 
 def told(needs: dict) -> str:

@@ -9,6 +9,8 @@ import re
 
 from ...measure.statistics import Interval
 from ..claims import printed
+from ..lesson_14_rlaif import shown as fourteen
+from ..reference import runs
 from . import costs, evidence, luck, memory, scorecard
 
 LESSON = "15_choosing_a_technique"
@@ -23,6 +25,11 @@ def _list(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def _minus(text: str) -> str:
+    """True minus signs before numbers."""
+    return re.sub(r"(?<!\w)-(?=\d)", "−", text)
+
+
 def _counted(count: int, what: str) -> str:
     words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
     return f"{words[count] if count < len(words) else count} {what}{'' if count == 1 else 's'}"
@@ -30,8 +37,10 @@ def _counted(count: int, what: str) -> str:
 
 def prompt_against_training() -> str:
     """The first surprise."""
-    told = scorecard.beats_prompting().figures
-    return f"{told[0].upper()}{told[1:]}."
+    best, _, here, there = scorecard.against_prompting()
+    return _minus(
+        f"The best training ({best}) less the best prompt is {scorecard.points(here)} here, and {scorecard.points(there)} at 135M (LoRA)."
+    )
 
 
 def best_here() -> str:
@@ -85,21 +94,31 @@ def seeds() -> str:
 
 
 def preferences() -> str:
-    """The preference methods."""
+    """The preference methods: which of them raise the true score for certain."""
     found = evidence.preferences()
-    told = _list([f"{name} {each['rise']:+.3f}" for name, each in found.items()])
-    return f"The true score, from the same writer, changes by: {told}."
+    sure = [
+        f"{name.replace(', ', ' on ')} ({each['rise'].value:+.3f})"
+        for name, each in found.items()
+        if each["rise"].low > 0
+    ]
+    open_ = [
+        f"{name.replace(', ', ' on ')} ({each['rise'].value:+.3f})"
+        for name, each in found.items()
+        if each["rise"].low <= 0
+    ]
+    return _minus(f"The interval of the rise lies above 0 for {_list(sure)}; it does not for {_list(open_)}.")
 
 
-def readers_or_algorithm() -> str:
-    """The same algorithm on other readers, and the same readers under another algorithm."""
+def labels_or_algorithm() -> str:
+    """The same algorithm on other labels, and the same labels under another algorithm."""
     rise = {name: each["rise"].value for name, each in evidence.preferences().items()}
-    readers = rise["RLHF, unbiased readers"] - rise["RLHF, biased readers"]
+    rlhf = rise["RLHF, unbiased readers"] - rise["RLHF, biased readers"]
+    dpo = fourteen.against(runs("14_rlaif"), runs("13_dpo"), "AI", "readers").value
     algorithm = rise["DPO, biased readers"] - rise["RLHF, biased readers"]
-    more = "readers" if abs(readers) > abs(algorithm) else "algorithm"
-    return (
-        f"The same algorithm on readers without the bias makes a difference of {readers:+.3f}, another algorithm on the same readers "
-        f"one of {algorithm:+.3f}: here the {more} matter{'' if more == 'readers' else 's'} more."
+    assert max(rlhf, dpo) > abs(algorithm)
+    return _minus(
+        f"The same algorithm on other labels: RLHF on unbiased readers less RLHF on biased ones {rlhf:+.3f}, DPO on AI labels less DPO on the readers' {dpo:+.3f}. "
+        f"Another algorithm on the same labels: DPO less RLHF, biased readers, {algorithm:+.3f}."
     )
 
 
@@ -124,6 +143,17 @@ def large() -> str:
         )
 
     return f"Computed, for one row of 1,024 tokens with activation checkpointing: {row('7B')}; {row('70B')}."
+
+
+def logits() -> str:
+    """Why the 1B model keeps more activations than the 7B model."""
+    kept = {size: memory.needed("LoRA", memory.SHAPES[size])["activations"] / 1e9 for size in ("1B", "7B")}
+    three = {size: 3 * 4 * 1024 * memory.SHAPES[size].vocabulary / 1e9 for size in kept}
+    assert kept["1B"] > kept["7B"] and three["1B"] > kept["1B"] / 2
+    return (
+        f"The step at 1B keeps more activations than the one at 7B ({kept['1B']:.2f} and {kept['7B']:.2f} GB), since {three['1B']:.2f} and {three['7B']:.2f} GB "
+        f"of them are logits: the 1B model has {memory.SHAPES['1B'].vocabulary:,} tokens to choose from, the 7B model {memory.SHAPES['7B'].vocabulary:,}."
+    )
 
 
 def who_takes_it() -> str:
@@ -198,7 +228,7 @@ def turned() -> str:
     found = [v.statement for v in scorecard.verdicts() if {v.here, v.real} == sides]
     if not found:
         return "On no statement do the two models contradict each other."
-    return f"The two models contradict each other on: {'; '.join(found)}."
+    return f"On {_counted(len(found), 'statement')} our two models contradict each other: {'; '.join(found)}."
 
 
 def own_run() -> str:
@@ -211,6 +241,6 @@ def own_run() -> str:
 
 
 CLAIMS = [
-    prompt_against_training, best_here, wild_here, best_there, fronts, seeds, preferences, readers_or_algorithm, formula_holds, large, who_takes_it, break_even,
+    prompt_against_training, best_here, wild_here, best_there, fronts, seeds, preferences, labels_or_algorithm, formula_holds, large, logits, who_takes_it, break_even,
     one_seed_errs, curse, scored, refuted, turned, own_run,
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """What the committed runs say of every technique: one row each with its interval and its costs, as a table and as a figure.
 
 Nothing is trained here. The course's own model is read from lesson 10's runs (tone, the same rows, steps and test items, each method
-at its own rate), the real model from `lessons.real` (512 rows, the hand-written sentences), the preference methods from lessons 12 and 13.
+at its own rate), the real model from `lessons.real` (512 rows, the hand-written sentences), the preference methods from lessons 12 to 14.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ...measure.statistics import Interval
 from ..lesson_10_peft_compared import findings as ten
 from ..lesson_12_rlhf import claims as twelve
 from ..lesson_13_dpo import shown as thirteen
+from ..lesson_14_rlaif import shown as fourteen
 from ..real.show import ORDER
 from ..reference import runs
 
@@ -108,7 +109,15 @@ def real_bits(technique: str, place: str = "in_the_wild") -> dict[int, list[int]
 
 def table(model: str = "course") -> str:
     """Every technique on one model in aligned columns."""
-    heads = ("technique", "seeds", *(f"{ITEMS[i]}, %" for i in ITEMS), "file, kB", "peak, MB", "time", "forgetting")
+    heads = (
+        "technique",
+        "seeds",
+        *(f"{ITEMS[i]}, %" for i in ITEMS),
+        "file, kB",
+        "peak, MB",
+        "time, full = 1",
+        "forgetting, nats",
+    )
     lines = [heads]
     for row in rows(model):
         cells = [f"{row.right[i]:.1f}".replace(" to ", "–") if i in row.right else "–" for i in ITEMS]
@@ -140,6 +149,12 @@ def preferences() -> dict[str, dict]:
         "seeds": len(dpo),
         "tokens": mean(m["tokens"] for m in dpo),
     }
+    judged = fourteen.arm(runs("14_rlaif"), runs("13_dpo"), "AI")
+    found["RLAIF: DPO on AI labels"] = {
+        "rise": fourteen.against(runs("14_rlaif"), runs("13_dpo"), "AI", "SFT"),
+        "seeds": len(judged),
+        "tokens": mean(m["tokens"] for m in judged),
+    }
     names = {"biased": "RLHF, biased readers", "unbiased": "RLHF, unbiased readers", "gold": "RLHF on the true score"}
     for kind, name in names.items():
         some = twelve.policies(kind)
@@ -148,8 +163,9 @@ def preferences() -> dict[str, dict]:
 
 
 def preference_table() -> str:
-    """The same as text."""
-    lines = [("from the brief writer", "seeds", "rise of the true score", "tokens read in training")]
+    """The same as text; the head says from where the true score rises."""
+    start = mean(mean(m["scores"]) for m in thirteen.arm(runs("13_dpo"), "SFT"))
+    lines = [("from the brief writer", "seeds", f"rise of the true score ({start:.3f})", "tokens read in training")]
     for name, each in preferences().items():
         lines.append((name, str(each["seeds"]), f"{each['rise']:+.3f}", f"{each['tokens']:,.0f}"))
     return aligned(lines, left=(0, 2))

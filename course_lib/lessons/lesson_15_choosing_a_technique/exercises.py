@@ -1,11 +1,10 @@
-"""Exercises of lesson 15: the memory formula, the break-even, a technique for each of seven cases, and what one seed is worth."""
+"""Exercises of lesson 15: the memory formula, what a search may cost, a technique for each of eight cases, and what one seed is worth."""
 
 from __future__ import annotations
 
 from .. import checks
 from ..exercise import Exercise
 from . import memory, scorecard
-from .costs import break_even
 
 # ------------------------------------------------------------------ exercise 1
 
@@ -64,32 +63,38 @@ def judge_memory(answer) -> str | None:
 
 # ------------------------------------------------------------------ exercise 2
 
-ROWS, TOKENS, EPOCHS, SEARCH, EXTRA, TIME = 2000, 150, 2, 3, 400, 0.9
-ONE_RUN = ROWS * TOKENS * EPOCHS
-CALLS = break_even(ONE_RUN, EXTRA, TIME, SEARCH + 1)
+ROWS, TOKENS, EPOCHS, EXTRA, TIME, EXPECTED = 2000, 150, 2, 400, 0.9, 25_000
+SAVED = EXPECTED * EXTRA  # tokens that are read, over all calls
 
 
-def judge_calls(answer) -> str | None:
-    """The number of calls from which the training is paid for."""
+def _runs(passes: float = 3 * TIME, epochs: int = EPOCHS) -> int:
+    """Whole runs that the saved tokens pay for."""
+    return int(SAVED / (passes * ROWS * TOKENS * epochs))
+
+
+SEARCH = _runs() - 1  # one of them is the run that is used
+
+
+def judge_search(answer) -> str | None:
+    """The number of runs of the search that the expected calls still pay for."""
     known = (
-        (break_even(ONE_RUN, EXTRA, TIME), "you have paid for the last run only. The three runs of the search were computed too."),
-        (break_even(ONE_RUN, EXTRA, TIME, SEARCH), "three runs of the search, and then the one that is used: four."),
-        (break_even(ONE_RUN, EXTRA, 1.0, SEARCH + 1), "that is full fine-tuning's time; a step of this LoRA takes 0.9 of it."),
-        (break_even(ROWS * TOKENS, EXTRA, TIME, SEARCH + 1), "each run goes over the rows twice."),
-        (TIME * (SEARCH + 1) * ONE_RUN / EXTRA, "a trained token is read forwards and backwards: three passes, where a call needs one."),
-        (3 * TIME * (SEARCH + 1) * ONE_RUN, "that is the price of the training in tokens that are read. How many calls save as many?"),
+        (SEARCH + 1, "so many runs are paid for in all. One of them is the training that you use; how many are left for the search?"),
+        (_runs(passes=3) - 1, "that is full fine-tuning's time; a step of this LoRA takes 0.9 of it."),
+        (_runs(epochs=1) - 1, "each run goes over the rows twice."),
+        (_runs(passes=TIME) - 1, "a trained token is read forwards and backwards: three passes, where a call needs one."),
+        (SAVED / (3 * TIME * ROWS * TOKENS * EPOCHS), "that is the number of runs in all, and not a whole one; the last run is not searched with."),
     )  # fmt: skip
     return checks.number(
-        answer, CALLS, tolerance=0.002, known=known,
-        otherwise="what is saved in a call are 400 tokens that are read; what is spent are four runs over 2,000 rows of 150 tokens, twice, at "
-        "three passes a token, each at 0.9.",
+        answer, SEARCH, tolerance=0.002, known=known,
+        otherwise="25,000 calls save 400 tokens each. What does one run cost in tokens that are read (2,000 rows of 150, twice, three passes, 0.9), and how "
+        "many whole runs is that?",
     )  # fmt: skip
 
 
 # ------------------------------------------------------------------ exercise 3
 
-OPTIONS = ("prompt", "retrieval", "LoRA", "QLoRA", "full", "DPO", "RL")
-RIGHT = {"A": "QLoRA", "B": "retrieval", "C": "full", "D": "LoRA", "E": "prompt", "F": "DPO", "G": "RL"}
+OPTIONS = ("prompt", "retrieval", "LoRA", "QLoRA", "full", "DPO", "RLAIF", "RL")
+RIGHT = {"A": "QLoRA", "B": "retrieval", "C": "full", "D": "LoRA", "E": "prompt", "F": "DPO", "G": "RL", "H": "RLAIF"}
 
 
 def _gigabytes(way: str, size: str) -> str:
@@ -108,6 +113,8 @@ def _why_not(case: str, given: str) -> str:
         "D": f"thirty clinics are thirty files on one base, and a LoRA step at 7B takes {_gigabytes(lora, '7B')} of 24 GB.",
         "E": f"there is not one labelled row, and the base has read the answers in this very form. {scorecard.beats_prompting().figures}.",
         "F": f"nobody can say what is right, only which of two drafts is better. {scorecard.dpo_simpler().figures}.",
+        "H": f"nobody compares drafts, and no program can score them; but the rules are written, and a judge that reads them agreed with the doctors. "
+             f"{scorecard.ai_labels().figures}.",
         "G": f"the program scores any draft, so no reader has to stand in between. {scorecard.clean_rewards_help().figures}.",
     }[case]  # fmt: skip
     special = {
@@ -120,13 +127,16 @@ def _why_not(case: str, given: str) -> str:
         ("D", "QLoRA"): f"LoRA fits ({_gigabytes(lora, '7B')} of 24 GB), and four bits cost accuracy: {scorecard.qlora_as_good().figures}.",
         ("D", "full"): f"thirty copies of 13 GB each, and a step of {_gigabytes(full, '7B')} on a card of 24.",
         ("F", "RL"): f"RL on pairs needs a reward model first, which is then exploited: {scorecard.preferences_help().figures}.",
+        ("F", "RLAIF"): "the partners have compared already, and nobody has written down what they like.",
+        ("H", "DPO"): "DPO comes second: it needs pairs with labels, and nobody has compared two drafts. Who will?",
+        ("H", "RL"): "no program scores these drafts. A judge's score could stand in for one, and is exploited like a reward model (lesson 12).",
         ("G", "DPO"): "pairs would be made from the score, and lose by how much one draft is better than the other.",
     }  # fmt: skip
     return f"case {case}: {special.get((case, given), general)}"
 
 
 def judge_cases(answer) -> str | None:
-    """One of seven ways for each of seven cases, each used once."""
+    """One of eight ways for each of eight cases, each used once."""
     return checks.choice(answer, RIGHT, OPTIONS, _why_not)
 
 
@@ -183,17 +193,18 @@ EXERCISES = [
     ),
     Exercise(
         "Exercise 2",
-        judge_calls,
+        judge_search,
         (
-            "First the price of one run in tokens that are read, then that of all runs.",
-            "Divide by what a single call saves.",
+            "First what all the calls save, then the price of one run, both in tokens that are read.",
+            "Only whole runs count, and the run that you use is one of them.",
         ),
-        "one_run = 2_000 * 150 * 2 * 3 * 0.9\nanswer = (3 + 1) * one_run / 400",
+        "one_run = 2_000 * 150 * 2 * 3 * 0.9\nanswer = 25_000 * 400 // one_run - 1",
         (
-            "answer = 3 * 0.9 * 2_000 * 150 * 2 / 400",
-            "answer = 3 * 4 * 2_000 * 150 * 2 / 400",
-            "answer = 3 * 0.9 * 4 * 2_000 * 150 / 400",
-            "answer = 0.9 * 4 * 2_000 * 150 * 2 / 400",
+            "answer = 25_000 * 400 // (2_000 * 150 * 2 * 3 * 0.9)",
+            "answer = 25_000 * 400 // (2_000 * 150 * 2 * 3) - 1",
+            "answer = 25_000 * 400 // (2_000 * 150 * 3 * 0.9) - 1",
+            "answer = 25_000 * 400 // (2_000 * 150 * 2 * 0.9) - 1",
+            "answer = 25_000 * 400 / (2_000 * 150 * 2 * 3 * 0.9)",
             "answer = 42",
         ),
     ),
@@ -212,6 +223,8 @@ EXERCISES = [
             _with(B="LoRA", D="retrieval"),
             _with(D="QLoRA", A="LoRA"),
             _with(F="RL", G="DPO"),
+            _with(F="RLAIF", H="DPO"),
+            _with(H="RL", G="RLAIF"),
             _with(E="few-shot"),
             _with(E="retrieval", B="prompt"),
         ),

@@ -98,10 +98,10 @@ def fit_table(gpus: tuple[int, ...] = (16, 24, 80)) -> str:
         (
             "size",
             "way",
-            "weights",
-            "gradients",
-            "optimizer",
-            "activations",
+            "weights, GB",
+            "gradients, GB",
+            "optimizer, GB",
+            "activations, GB",
             "total, GB",
             f"fits {' · '.join(map(str, gpus))} GB",
         )

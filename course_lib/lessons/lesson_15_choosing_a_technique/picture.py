@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ...measure.drawing import INK, arrow, box, note
 from ...measure.plots import COLOURS
 from ..lesson_10_peft_compared import findings as ten
+from ..lesson_14_rlaif import shown as fourteen
 from ..reference import runs
 from . import evidence, scorecard
 
@@ -29,6 +30,10 @@ def branches() -> list[tuple[str, str, str, str]]:
     prompts = [rows[m][evidence.PROMPT[m]].right for m in ("course", "smollm2")]
     far, found = scorecard.out_of_domain().figures.split(";")[0].rsplit("fine-tuning ", 1)[1], evidence.preferences()
     dpo, rl = (found[n]["rise"] for n in ("DPO, biased readers", "RLHF on the true score"))
+    ai = found["RLAIF: DPO on AI labels"]
+    sound, blind = (
+        fourteen.agreement(runs("14_rlaif"), judge, "constitution", "gold").value for judge in ("one", "single")
+    )
     return [
         ("Do the facts change\nfaster than you train?", "retrieval", "",
          f"lesson 01: what it lacks, put beside the question:\n{own:.0f} % right, with another item's note {other:.0f} %"),
@@ -50,6 +55,8 @@ def branches() -> list[tuple[str, str, str, str]]:
          f"trained on business, asked elsewhere,\nLoRA minus full {far}"),
         ("Do readers compare\ntwo replies?", "then DPO", "DPO",
          f"true score {dpo:+.3f},\n{_seeds(found['DPO, biased readers'])}"),
+        ("Can rules say\nwhat is good?", "then RLAIF, once\nthe judge is tested", "RLAIF",
+         f"true score {ai['rise']:+.3f},\n{_seeds(ai)}; kappa of the judge {sound:.2f}, of a worse one {blind:.2f}"),
         ("Can any reply\nbe scored?", "then RL", "RLHF", f"true score {rl:+.3f},\n{_seeds(found['RLHF on the true score'])}"),
     ]  # fmt: skip
 
@@ -61,7 +68,7 @@ def _seeds(found: dict) -> str:
 def draw(axes: Axes) -> str:
     """The questions from top to bottom; returns the sentence that says so."""
     found = branches()
-    axes.figure.set_size_inches(9.2, 7.8)
+    axes.figure.set_size_inches(9.2, 8.5)
     axes.set(xlim=(0, 10), ylim=(-0.35, len(found)))
     for place, (question, leads_to, method, reason) in enumerate(found):
         y = len(found) - 1 - place

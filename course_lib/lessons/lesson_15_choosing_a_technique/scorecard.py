@@ -12,6 +12,7 @@ from ...measure.statistics import Interval, difference_interval
 from ..lesson_10_peft_compared import findings as ten
 from ..reference import runs
 from .alignment import (
+    ai_labels,
     clean_rewards_help,
     dpo_simpler,
     fewer_rows,
@@ -23,6 +24,8 @@ from .alignment import (
 from .evidence import FULL, aligned, real_bits, rows
 from .luck import bits_of
 from .verdict import CONFIRMED, OPEN, REFUTED, Verdict, ahead, cheaper, counted, level, points
+
+LORA = "Hu et al. (LoRA), arXiv 2106.09685"
 
 
 def _of(model: str, technique: str):
@@ -53,7 +56,12 @@ def memory() -> Verdict:
     here, there = _ratio("course", "peak"), _ratio("smollm2", "peak")
     told = f"LoRA's peak is {100 * here:.0f} % of full fine-tuning's here, {100 * there:.0f} % at 135M"
     return Verdict(
-        "PEFT needs less memory", cheaper(here), told, "no seed in it", cheaper(there), "LoRA, arXiv 2106.09685"
+        "PEFT needs less memory",
+        cheaper(here),
+        told,
+        "no seed in it",
+        cheaper(there),
+        f"{LORA}, section 4.2: 1.2 TB to 350 GB on GPT-3 175B",
     )
 
 
@@ -61,7 +69,12 @@ def time() -> Verdict:
     here, there = _ratio("course", "time"), _ratio("smollm2", "time")
     told = f"LoRA's step takes {100 * here:.0f} % of full fine-tuning's processor time here, its run {100 * there:.0f} % of the seconds at 135M"
     return Verdict(
-        "PEFT trains faster", cheaper(here), told, "one measurement", cheaper(there), "LoRA, arXiv 2106.09685"
+        "PEFT trains faster",
+        cheaper(here),
+        told,
+        "one measurement",
+        cheaper(there),
+        f"{LORA}, section 4.2: 25 % faster on GPT-3 175B",
     )
 
 
@@ -69,20 +82,37 @@ def files() -> Verdict:
     here, there = _ratio("course", "file"), _ratio("smollm2", "file")
     told = f"LoRA's file is {100 * here:.1f} % of full fine-tuning's here, {100 * there:.1f} % at 135M"
     return Verdict(
-        "PEFT has smaller checkpoints", cheaper(here), told, "no seed in it", cheaper(there), "LoRA, arXiv 2106.09685"
+        "PEFT has smaller checkpoints",
+        cheaper(here),
+        told,
+        "no seed in it",
+        cheaper(there),
+        f"{LORA}, section 4.2: 350 GB to 35 MB on GPT-3 175B",
     )
 
 
 def lora_as_good() -> Verdict:
     tables = [bits_of("06_lora", part="compare", method=m) for m in ("LoRA", FULL)]
     told = "LoRA minus full fine-tuning"
-    return _as_good("LoRA is as good as full fine-tuning", tables, _real("LoRA", FULL), told, "LoRA, arXiv 2106.09685")
+    return _as_good(
+        "LoRA is as good as full fine-tuning",
+        tables,
+        _real("LoRA", FULL),
+        told,
+        f"{LORA}, Table 4, GPT-3 175B: 91.7 against 89.5 % on MNLI-m, 73.4 against 73.8 % on WikiSQL",
+    )
 
 
 def qlora_as_good() -> Verdict:
     tables = [bits_of("07_qlora", part="tuning", base=b) for b in ("nf4", "float32")]
     real = _real("QLoRA", "LoRA")
-    return _as_good("QLoRA loses nothing against LoRA", tables, real, "QLoRA minus LoRA", "QLoRA, arXiv 2305.14314")
+    return _as_good(
+        "QLoRA loses nothing against LoRA",
+        tables,
+        real,
+        "QLoRA minus LoRA",
+        "Dettmers et al. (QLoRA), arXiv 2305.14314, Table 4: mean of MMLU 53.1 % in NF4, 53.0 % in BFloat16",
+    )
 
 
 def _as_good(statement: str, tables: list[list[list[int]]], there: Interval, told: str, source: str) -> Verdict:
@@ -102,7 +132,7 @@ def adapters_as_good() -> Verdict:
         told,
         counted(count),
         level(there),
-        "Houlsby, arXiv 1902.00751",
+        "Houlsby et al., arXiv 1902.00751, Table 1: GLUE 80.0 against 80.4, with 3.6 % of the parameters a task",
     )
 
 
@@ -116,7 +146,7 @@ def soft_prompts_as_good() -> Verdict:
         told,
         count,
         level(there),
-        "Lester, arXiv 2104.08691, for billions of parameters",
+        "Lester et al., arXiv 2104.08691, abstract: once models exceed billions of parameters",
     )
 
 
@@ -129,7 +159,11 @@ def little_data() -> Verdict:
     found, seeds = _low("LoRA")
     told = f"with 16 examples LoRA minus full fine-tuning {points(found)}"
     return Verdict(
-        "PEFT is better with little data", ahead(found), told, seeds, said_by="LoRA, arXiv 2106.09685, appendix"
+        "PEFT is better with little data",
+        ahead(found),
+        told,
+        seeds,
+        said_by=f"{LORA}, Table 16, GPT-3 175B with 100 rows of MNLI: 63.8 against 60.2 %",
     )
 
 
@@ -137,7 +171,11 @@ def little_data_soft() -> Verdict:
     found, seeds = _low("prompt tuning")
     told = f"with 16 examples prompt tuning minus full fine-tuning {points(found)}"
     return Verdict(
-        "Soft prompts are better with little data", ahead(found), told, seeds, said_by="prefix tuning, arXiv 2101.00190"
+        "Soft prompts are better with little data",
+        ahead(found),
+        told,
+        seeds,
+        said_by="Li & Liang (prefix tuning), arXiv 2101.00190, section 6.3: 2.9 BLEU ahead; but LoRA's Table 16 has 37.6 (prefix) against 60.2 % (full) with 100 rows",
     )
 
 
@@ -156,7 +194,7 @@ def out_of_domain() -> Verdict:
         told,
         _shared(first, second, "far"),
         ahead(there),
-        "prefix tuning, arXiv 2101.00190",
+        "Li & Liang (prefix tuning), arXiv 2101.00190, abstract: topics unseen in training",
     )
 
 
@@ -172,17 +210,27 @@ def forgets_less() -> Verdict:
     )
     here = CONFIRMED if all(less) else OPEN if any(less) else REFUTED
     return Verdict("LoRA forgets less", here, told, counted(len(ten.runs("compare", method="LoRA"))),
-                   CONFIRMED if there[0] < there[1] else REFUTED, "Biderman, arXiv 2405.09673")  # fmt: skip
+                   CONFIRMED if there[0] < there[1] else REFUTED, "Biderman et al., arXiv 2405.09673, abstract: outside the target domain; there LoRA also learns less")  # fmt: skip
 
 
-def beats_prompting() -> Verdict:
+def against_prompting() -> tuple[str, int, Interval, Interval]:
+    """The best trained method here, how many seeds it has, and the points by which training is ahead of the best prompt, here and on the real model (LoRA)."""
     best = max(ten.methods_of("compare"), key=lambda m: ten.accuracy("compare", method=m).value)
     trained = ten.scores("compare", method=best)
     prompt = ten.scores("prompt", layout="desk note")[0]
-    here, there = difference_interval(trained, [prompt] * len(trained)).scaled(100), _real("LoRA", "prompt")
-    told = f"the best training minus the best prompt {points(here)} here (tone, {best}), {points(there)} at 135M (LoRA)"
+    here = difference_interval(trained, [prompt] * len(trained)).scaled(100)
+    return best, len(trained), here, _real("LoRA", "prompt")
+
+
+def beats_prompting() -> Verdict:
+    best, seeds, here, there = against_prompting()
     return Verdict(
-        "Fine-tuning beats prompting", ahead(here), told, counted(len(trained)), ahead(there), "Liu, arXiv 2205.05638"
+        "Fine-tuning beats prompting",
+        ahead(here),
+        f"the best training minus the best prompt {points(here)} here (tone, {best}), {points(there)} at 135M (LoRA)",
+        counted(seeds),
+        ahead(there),
+        "Liu et al., arXiv 2205.05638, Table 1: T-Few is 6 points above few-shot GPT-3 175B, 16 times its size",
     )
 
 
@@ -196,14 +244,14 @@ def new_knowledge() -> Verdict:
         verdict,
         told,
         counted(len(ten.runs("new", **wanted))),
-        said_by="LIMA, arXiv 2305.11206",
+        said_by="Zhou et al. (LIMA), arXiv 2305.11206, abstract: almost all knowledge is learned in pretraining",
     )
 
 
 STATEMENTS: tuple[Callable[[], Verdict], ...] = (
     beats_prompting, memory, time, files, lora_as_good, qlora_as_good, adapters_as_good, soft_prompts_as_good, little_data,
     little_data_soft, out_of_domain, forgets_less, new_knowledge, unseen_tasks, fewer_rows, safety, sft_cheaper, dpo_simpler,
-    preferences_help, clean_rewards_help,
+    preferences_help, clean_rewards_help, ai_labels,
 )  # fmt: skip
 
 
@@ -220,5 +268,5 @@ def table() -> str:
 
 
 def figures() -> str:
-    """The figures behind each verdict, a line each, and a paper that says so."""
-    return "\n".join(f"- {v.statement}: {v.figures}." + (f" [{v.said_by}]" if v.said_by else "") for v in verdicts())
+    """The figures behind each verdict, and below them what a paper reports and where."""
+    return "\n".join(f"- {v.statement}: {v.figures}.\n  reported: {v.said_by}." for v in verdicts())

@@ -2,7 +2,7 @@
 
 A statement "A is better than B" is *confirmed* where the whole 95 % interval lies on its side, *refuted* where the whole interval lies on the
 other side, and *not at this scale* between. "As good as" is confirmed where the whole interval lies within `MARGIN` points, refuted where
-it lies wholly outside. Costs have no interval: a tenth is asked for.
+it lies wholly outside; "no worse than" asks this of the lower side alone. Costs have no interval: a tenth is asked for.
 """
 
 from __future__ import annotations
@@ -39,6 +39,11 @@ def level(found: Interval) -> str:
     if found.low > -MARGIN and found.high < MARGIN:
         return CONFIRMED
     return REFUTED if found.high < -MARGIN or found.low > MARGIN else OPEN
+
+
+def no_worse(found: Interval) -> str:
+    """The verdict on "no worse than", from the difference in points."""
+    return CONFIRMED if found.low > -MARGIN else REFUTED if found.high < -MARGIN else OPEN
 
 
 def cheaper(ratio: float) -> str:
