@@ -7,6 +7,7 @@ from statistics import mean
 
 from ...measure.statistics import difference_interval, mean_interval
 from ..claims import printed, signed
+from ..real.claims import mixture as real
 from ..reference import runs
 from .experiments import SIZES, by_training
 
@@ -225,6 +226,7 @@ def refusals() -> str:
 
 
 CLAIMS = [
+    real,
     in_a_word,
     trained_tasks_are_known,
     held_out_tasks,

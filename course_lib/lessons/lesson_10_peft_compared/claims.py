@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from ...measure import real_column
 from ...measure.statistics import difference_interval
 from ..claims import printed
 from . import findings as f
-from .setting import LESSON, ONE_SEED_RATE, RATES, SHARED_RATE
+from .setting import LESSON, ONE_SEED_RATE, RATES, SEEDS, SHARED_RATE
 
 FULL, LORA, PROMPT, ADAPTERS = "full fine-tuning", "LoRA", "prompt tuning", "adapters"
 
@@ -49,7 +50,7 @@ def one_tuning_seed() -> str:
     assert min(tried, key=tried.get) == ONE_SEED_RATE != RATES["tone", PROMPT]
     validation = 100 * f.runs("rate", method=PROMPT, seed=0, rate=ONE_SEED_RATE)[0]["metrics"]["right"]
     test = 100 * f.runs("one tuning seed")[0]["metrics"]["right"]
-    assert test < f.accuracy("compare", method=PROMPT).value - 10
+    assert test < f.accuracy("compare", method=PROMPT, seed=SEEDS[0]).value - 10  # of the same seed
     return (
         f"would have chosen {ONE_SEED_RATE:g}, with {validation:.1f} % of the validation items right; with another seed that rate is right in "
         f"{test:.1f} % of the test items"
@@ -108,7 +109,7 @@ def small_files() -> str:
 
 def wild_is_hard() -> str:
     """In the wild after business alone and after all sections."""
-    everywhere = {m: f.accuracy("compare", "wild_bits", method=m).value for m in f.methods_of("far")}
+    everywhere = {m: f.accuracy("compare", "wild_bits", method=m, seed=SEEDS[0]).value for m in f.methods_of("far")}
     lost = {m: v - f.far(m)["in the wild"].value for m, v in everywhere.items()}
     assert max(lost.values()) < 4
     *first, last = (f"{v:.1f}" for v in everywhere.values())
@@ -131,10 +132,31 @@ def tone_near() -> str:
 
 
 def tone_below() -> str:
-    """Those below full, with the whole interval."""
+    """Those below full in every seed."""
     minus = {m: f.against_full(m) for m in ("IA3", "prefix tuning", PROMPT)}
-    assert all(d.high < 0 for d in minus.values())
-    return f"Below it, with the whole interval: {_each({m: f.signed(d) for m, d in minus.items()})}"
+    each = {m: [f.against_full(m, seed=seed).high for seed in SEEDS] for m in minus}
+    assert all(high < 0 for highs in each.values() for high in highs)
+    return f"Below it in every seed: {_each({m: f.signed(d) for m, d in minus.items()})}"
+
+
+def scatter() -> str:
+    """How far seeds lie apart."""
+    found = {m: [f.accuracy("compare", method=m, seed=s).value for s in SEEDS] for m in (PROMPT, LORA)}
+    assert max(found[PROMPT]) - min(found[PROMPT]) > 30 > 5 > max(found[LORA]) - min(found[LORA])
+    prompt, lora = (" and ".join([", ".join(f"{v:.1f}" for v in found[m][:-1]), f"{found[m][-1]:.1f}"]) for m in found)
+    return f"Prompt tuning's three seeds are right in {prompt} %, LoRA's in {lora} %"
+
+
+def steps_needed() -> str:
+    """Steps to an accuracy, and what they cost."""
+    needed = {m: f.steps_to(m) for m in f.methods_of("curve")}
+    assert all(needed[m] > needed[FULL] for m in needed if m != FULL)
+    spent = {m: needed[m] * f.cost(m)["relative_time"] / needed[FULL] for m in needed if m != FULL}
+    return (
+        f"Full fine-tuning has 80 % of the validation items right after {needed[FULL]} steps, LoRA after {needed[LORA]}, adapters, IA3 and the two "
+        f"soft prompts after {needed[PROMPT]}: with the time of a step counted, that takes {min(spent.values()):.1f} to {max(spent.values()):.1f} "
+        "times as long as full fine-tuning"
+    )
 
 
 def memory() -> str:
@@ -172,7 +194,7 @@ def little_data() -> str:
         m: f.difference({"method": m, "size": 16}, {"method": FULL, "size": 16}, "few")
         for m in (LORA, ADAPTERS, PROMPT)
     }
-    assert minus[LORA].low > 0 and minus[PROMPT].high < 0
+    assert minus[LORA].low < 0 < minus[LORA].value and minus[ADAPTERS].low < 0 and minus[PROMPT].high < 0
     said = _each({m: f.signed(d) for m, d in minus.items()})
     return f"With 16 examples full fine-tuning is right in {f.shown(full)} %; in points from there: {said}"
 
@@ -227,7 +249,11 @@ def higher_rate() -> str:
 def forgetting() -> str:
     """Held-out news after training on tone."""
     lost = {m: f.mean("compare", "forgetting", method=m) for m in f.methods_of("compare")}
-    assert lost["prefix tuning"] > 5 * lost[FULL] and lost[PROMPT] > 5 * lost[FULL] and lost[LORA] < lost[FULL]
+    assert lost["prefix tuning"] > 5 * lost[FULL] and lost[PROMPT] > 5 * lost[FULL]
+    for seed in SEEDS:
+        assert f.mean("compare", "forgetting", method=LORA, seed=seed) < f.mean(
+            "compare", "forgetting", method=FULL, seed=seed
+        )
     return f"held-out news reads worse by, in nats per token: {_each({m: f'{v:+.3f}' for m, v in lost.items()})}"
 
 
@@ -239,6 +265,13 @@ def with_room() -> str:
     return (
         "LoRA lies within three points of full fine-tuning; the adapters lie lower, with an interval that excludes zero"
     )
+
+
+def room_of_prompts() -> str:
+    """Prompt tuning on the task with room."""
+    minus = f.room_against_full(PROMPT)
+    assert minus.high < -10
+    return f"Prompt tuning, {f.shown(f.room_accuracy(PROMPT))} %, lies {f.signed(minus)} points from full fine-tuning"
 
 
 def room_against_lora() -> str:
@@ -262,6 +295,15 @@ def on_the_real_model() -> str:
     lora, full = (re.search(rf"{m}, 512 rows .*?\+(\d\.\d+) ", printed(LESSON))[1] for m in (LORA, FULL))
     assert float(lora) > 5 * float(full)
     return f"LoRA at its own, higher rate forgets far more than full fine-tuning ({lora} against {full} nats per token)"
+
+
+def a_fifth_of_the_rate() -> str:
+    """LoRA on the real model at the rate that suits full fine-tuning better."""
+    slow, full = (real_column.runs("smollm2", name)[0] for name in ("LoRA, a fifth of the rate", FULL))
+    lost = [real_column.forgotten([run], "smollm2") for run in (slow, full)]
+    right = real_column.interval([slow]).scaled(100)
+    assert lost[0] < 2 * lost[1] and right.high < 100 * real_column.interval([full]).low
+    return f"At a fifth of its rate LoRA forgets as little as full fine-tuning ({lost[0]:.3f}) and is right in {f.shown(right)} % only"
 
 
 def expected() -> str:
@@ -297,12 +339,12 @@ def verdict_domain() -> str:
 def shuffled() -> str:
     """The control."""
     found = {m: f.accuracy("control", method=m) for m in (LORA, PROMPT)}
-    assert all(i.high < 55 for i in found.values())
+    assert all(i.value < 50 for i in found.values()) and found[LORA].high < 45
     return f"LoRA is then right in {f.shown(found[LORA])} % and prompt tuning in {f.shown(found[PROMPT])} %"
 
 
 CLAIMS = [
     rates_apart, one_rate, own_rates, one_tuning_seed, seeds, untrained, examples, tone_full, tone_near, tone_below, memory, time,
     files, little_data, out_of_domain, in_the_wild, knowledge, usual_rate, higher_rate, forgetting, shuffled,
-    with_room, room_against_lora, live, on_the_front, small_files, wild_is_hard, new_words_verdict, on_the_real_model, expected, verdict_compute, verdict_files, verdict_domain,
+    a_fifth_of_the_rate, with_room, room_against_lora, scatter, steps_needed, room_of_prompts, live, on_the_front, small_files, wild_is_hard, new_words_verdict, on_the_real_model, expected, verdict_compute, verdict_files, verdict_domain,
 ]  # fmt: skip

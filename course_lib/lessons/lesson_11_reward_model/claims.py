@@ -10,6 +10,7 @@ from ...measure.preferences import kappa
 from ...measure.statistics import Interval, difference_interval, mean_interval
 from .. import reference
 from ..claims import percent, printed
+from ..real.claims import reward_model as real
 from .experiments import COUNTS, KEPT, LESSON, NOISES, SIZES, TAU
 
 
@@ -204,6 +205,7 @@ def summary() -> str:
 
 
 CLAIMS = [
+    real,
     kappas,
     head_only,
     by_pairs,

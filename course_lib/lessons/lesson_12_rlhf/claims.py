@@ -8,6 +8,7 @@ from statistics import mean
 from ...measure.preferences import win_rate
 from ...measure.statistics import Interval, difference_interval
 from ..claims import printed
+from ..real.claims import rloo as real
 from ..reference import runs
 from .experiments import BETA, COUNTS, LESSON
 from .shown import distance, unwritten
@@ -278,6 +279,7 @@ def nothing_comes_of_nothing() -> str:
 
 
 CLAIMS = [
+    real,
     the_baseline_matters_where_rewards_are_far_from_zero,
     all_methods_reach_the_best_policy,
     ppo_is_ahead_at_first,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...measure.statistics import Interval
 from ..claims import percent, points, signed
 from ..real.claims import judge as real
+from ..real.claims import rlaif as real_policy
 from ..reference import runs
 from . import shown
 from .constitution import RULES
@@ -195,6 +196,7 @@ def outcome() -> str:
 
 
 CLAIMS = [
+    real_policy,
     faults, controls, by_rule, own_of_two, kappa_truth, kappa_readers, kappa_controls, hype, place, undecided, swapped, one_or_two, shortcut, believed, ai_readers, ai_harmless, mixed,
     length, circle, outcome, real,
 ]  # fmt: skip
