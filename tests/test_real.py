@@ -273,7 +273,7 @@ def test_the_committed_column_is_on_the_scoreboard():
 def test_a_policy_is_told_by_its_interval(column):
     assert claims.dpo() == (
         "On the real model DPO on 8 pairs of its own, chosen by the simulated readers, takes the true score from 0.250 to 0.325, "
-        "+0.075 (−0.005 to +0.155): an interval that does not exclude 0; 25 % of its briefs shout instead of 25 %"
+        "+0.075 (−0.005 to +0.155): an interval that does not exclude 0; 25 % of its briefs shout, as before"
     )
     assert "in 75.0 % (" in claims.reward_model() and "of 4 test pairs" in claims.reward_model()
     with pytest.raises(AssertionError, match="there is no run of AI judge: course sweep --model smollm2 --only"):
