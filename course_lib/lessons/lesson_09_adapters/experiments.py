@@ -136,8 +136,12 @@ def batch_loss(model: PreTrainedModel, pairs: list[tuple[list[int], list[int]]],
 
 
 def chosen(method: str) -> float:
-    """The rate of part "rate" with the most right validation answers; between equals the lower loss decides."""
-    tried = [r for r in runs(LESSON) if r["key"]["part"] == "rate" and r["key"]["method"] == method]
+    """The best rate of a method in part "rate"."""
+    return best_rate([r for r in runs(LESSON) if r["key"]["part"] == "rate" and r["key"]["method"] == method])
+
+
+def best_rate(tried: list[dict]) -> float:
+    """The rate of the run with the most right validation answers; between equals the lower loss decides."""
     best = max(tried, key=lambda r: (r["metrics"]["validation"], -r["metrics"]["answer_loss"]))
     return best["key"]["rate"]
 

@@ -40,12 +40,6 @@ def prompted(rate: float, seed: int) -> Run:
     )
 
 
-def chosen_rate() -> float:
-    """The rate with the most right validation answers; between equals the lower loss decides."""
-    tried = runs(LESSON, part="room rate")
-    return max(tried, key=lambda r: (r["metrics"]["validation"], -r["metrics"]["answer_loss"]))["key"]["rate"]
-
-
 def rate_job(rate: float) -> dict:
     """One rate on the validation rows."""
     return lesson_09.on_validation(prompted(rate, 0), ROOM)
@@ -53,7 +47,7 @@ def rate_job(rate: float) -> dict:
 
 def test_job(seed: int) -> dict:
     """One seed at the chosen rate, on all test items."""
-    return lesson_09.on_test(prompted(chosen_rate(), seed), ROOM)
+    return lesson_09.on_test(prompted(lesson_09.best_rate(runs(LESSON, part="room rate")), seed), ROOM)
 
 
 def jobs() -> Iterator[tuple[dict, Callable[[], dict]]]:
